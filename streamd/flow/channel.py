@@ -1,0 +1,194 @@
+"""A bounded queue that either end can finish, and a way to wait on several of them.
+
+The producer ends with `finish`: the consumer takes what is left, then sees `Finished`. The consumer ends with
+`abandon`: the producer's next `put` raises `Abandoned`. So a clean end, a crash and a lost consumer all unwind
+the same way, in both directions.
+
+When a channel is full, BLOCK makes the producer wait (nothing is lost) and DROP_OLDEST throws the oldest item
+away and counts it (the newest wins, nobody waits).
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Generic, TypeVar
+
+from streamd.errors import Abandoned, Finished
+
+T = TypeVar("T")
+
+
+class Overflow(Enum):
+    """What a full channel does with one item more."""
+
+    BLOCK = auto()
+    DROP_OLDEST = auto()
+
+
+class Channel(Generic[T]):
+    """A queue of at most `capacity` items between one stage and the next. Any thread may use either end."""
+
+    def __init__(
+        self,
+        capacity: int,
+        overflow: Overflow = Overflow.BLOCK,
+        *,
+        changed: threading.Condition | None = None,
+        on_drop: Callable[[T], None] | None = None,
+    ) -> None:
+        """Make a channel; `changed` is shared by channels that one consumer waits on together.
+
+        `on_drop` is called, without the lock held, for every item that DROP_OLDEST throws away.
+        """
+        if capacity < 1:
+            raise ValueError(f"a channel holds at least 1 item, got {capacity}")
+        self._items: deque[T] = deque()
+        self._capacity = capacity
+        self._overflow = overflow
+        self._changed = changed or threading.Condition()
+        self._on_drop = on_drop
+        self._finished = False
+        self._abandoned = False
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: T) -> None:
+        """Add an item at the back.
+
+        Raises:
+            Abandoned: the consumer has gone.
+        """
+        lost: list[T] = []
+        with self._changed:
+            if self._finished:
+                raise RuntimeError("put after finish")
+            while len(self._items) >= self._capacity and not self._abandoned:
+                if self._overflow is Overflow.DROP_OLDEST:
+                    lost.append(self._items.popleft())
+                    self.dropped += 1
+                else:
+                    self._changed.wait()
+            if self._abandoned:
+                raise Abandoned
+            self._items.append(item)
+            self._changed.notify_all()
+        if self._on_drop:
+            for old in lost:
+                self._on_drop(old)
+
+    def get(self, timeout_s: float | None = None) -> T:
+        """Take the item at the front, waiting for one.
+
+        Raises:
+            Finished: the producer has finished and nothing is left.
+            TimeoutError: nothing came within `timeout_s` seconds.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._items or self.ended, timeout_s):
+                raise TimeoutError
+            if not self._items:
+                raise Finished
+            return self._take()
+
+    def poll(self) -> T | None:
+        """Take the item at the front if there is one now."""
+        with self._changed:
+            return self._take() if self._items else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come out: finished and empty, or abandoned."""
+        return self._abandoned or (self._finished and not self._items)
+
+    def finish(self) -> None:
+        """Say that nothing more will be put; safe twice."""
+        with self._changed:
+            self._finished = True
+            self._changed.notify_all()
+
+    def abandon(self) -> None:
+        """Say that nothing more will be taken, and let go of what waits; safe twice."""
+        with self._changed:
+            self._abandoned = True
+            self._items.clear()
+            self._changed.notify_all()
+
+    def _take(self) -> T:
+        item = self._items.popleft()
+        self._changed.notify_all()
+        return item
+
+
+class Select(Generic[T]):
+    """The consuming end of several channels, read round robin. Channels may be added while it is read."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._lanes: list[Channel[T]] = []
+        self._next = 0
+        self._closed = False  # no more lanes will be added
+        self._abandoned = False
+
+    def lane(
+        self, capacity: int, overflow: Overflow = Overflow.BLOCK, *, on_drop: Callable[[T], None] | None = None
+    ) -> Channel[T]:
+        """Add and return a channel of which this is the consumer."""
+        channel: Channel[T] = Channel(capacity, overflow, changed=self._changed, on_drop=on_drop)
+        with self._changed:
+            if self._abandoned:
+                channel.abandon()
+            self._lanes.append(channel)
+            self._changed.notify_all()
+        return channel
+
+    def close(self) -> None:
+        """Say that no lane will be added: once every lane has ended, so has the whole. Safe twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until an item can be taken; false when `timeout_s` seconds passed first.
+
+        Raises:
+            Finished: every lane has ended and none will be added.
+        """
+        with self._changed:
+            ready = self._changed.wait_for(lambda: self._ready() or self._ended(), timeout_s)
+            if self._ended() and not self._ready():
+                raise Finished
+            return ready
+
+    def take(self, limit: int) -> list[T]:
+        """Take up to `limit` items without waiting: one of each lane in turn, beginning after the last one served."""
+        taken: list[T] = []
+        with self._changed:
+            self._lanes = [lane for lane in self._lanes if not lane.ended]
+            idle = 0
+            while len(taken) < limit and idle < len(self._lanes):
+                self._next %= len(self._lanes)
+                item = self._lanes[self._next].poll()
+                self._next += 1
+                if item is None:
+                    idle += 1
+                else:
+                    idle = 0
+                    taken.append(item)
+        return taken
+
+    def abandon(self) -> None:
+        """Abandon every lane, present and future; safe twice."""
+        with self._changed:
+            self._abandoned = self._closed = True
+            for lane in self._lanes:
+                lane.abandon()
+            self._changed.notify_all()
+
+    def _ready(self) -> bool:
+        return any(map(len, self._lanes))
+
+    def _ended(self) -> bool:
+        return self._closed and all(lane.ended for lane in self._lanes)

@@ -1,0 +1,119 @@
+"""One stage of a pipeline: a piece of work, the inbox it reads, the outbox it fills, and the thread it runs in.
+
+Whatever happens to the work (its input ends, it raises, its consumer has gone), the stage flushes if it can, closes
+the work, finishes its outbox and abandons its inbox. Neighbours see only that, and unwind the same way.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
+
+from streamd.errors import Abandoned, Finished
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+InC = TypeVar("InC", contravariant=True)
+OutC = TypeVar("OutC", covariant=True)
+
+
+class Inbox(Protocol[OutC]):
+    """Where a stage's input comes from: a channel, or anything that gathers from several."""
+
+    def get(self) -> OutC:
+        """Return the next item; raises `Finished` when there is none."""
+
+    def abandon(self) -> None:
+        """Stop taking; safe twice."""
+
+
+class Outbox(Protocol[InC]):
+    """Where a stage's output goes: a channel, or anything that forwards to several."""
+
+    def put(self, item: InC) -> None:
+        """Hand an item on; raises `Abandoned` when nobody will take it."""
+
+    def finish(self) -> None:
+        """Say that nothing more will come; safe twice."""
+
+
+class Work(Protocol[InC, OutC]):
+    """What a stage does. All four run in the stage's own thread; `close` runs also when `open` raised."""
+
+    def open(self) -> None:
+        """Take what the work needs."""
+
+    def __call__(self, item: InC) -> Iterable[OutC]:
+        """Turn one item into any number of items."""
+
+    def flush(self) -> Iterable[OutC]:
+        """Yield what is still held after the last item."""
+
+    def close(self) -> None:
+        """Give back what the work holds; safe twice."""
+
+
+class Stage(Generic[In, Out]):
+    """Runs one work in a named thread, from its inbox to its outbox."""
+
+    def __init__(self, name: str, work: Work[In, Out], inbox: Inbox[In], outbox: Outbox[Out] | None = None) -> None:
+        """`outbox` is None for the last stage of a line, whose work yields nothing."""
+        self.name = name
+        self.error: BaseException | None = None
+        self._work = work
+        self._inbox = inbox
+        self._outbox = outbox
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._on_end: Callable[[Stage[In, Out]], None] | None = None
+
+    def start(self, on_end: Callable[["Stage[In, Out]"], None]) -> None:
+        """Start the thread; `on_end` is called in it, last of all."""
+        self._on_end = on_end
+        self._thread.start()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread to end; true when it has. A stage that never started has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def abandon(self) -> None:
+        """Cut the stage off from both sides, so that it ends without draining."""
+        self._inbox.abandon()
+
+    def _run(self) -> None:
+        try:
+            self._drive()
+        except Abandoned:
+            pass  # the consumer has gone and says why itself; nothing is left to do here but the endings below
+        except BaseException as error:  # kept for the pipeline, which raises the first one
+            self.error = error
+        finally:
+            self._end()
+
+    def _drive(self) -> None:
+        self._work.open()
+        while True:
+            try:
+                item = self._inbox.get()
+            except Finished:
+                break
+            self._send(self._work(item))
+        self._send(self._work.flush())
+
+    def _send(self, items: Iterable[Out]) -> None:
+        for item in items:
+            if self._outbox is None:
+                raise RuntimeError(f"stage {self.name} is the last of its line, yet its work yielded {item!r}")
+            self._outbox.put(item)
+
+    def _end(self) -> None:
+        try:
+            self._work.close()
+        except BaseException as error:
+            self.error = self.error or error
+        finally:
+            self._inbox.abandon()
+            if self._outbox is not None:
+                self._outbox.finish()
+            if self._on_end is not None:
+                self._on_end(self)

@@ -1,0 +1,129 @@
+"""The values that travel down the corridor: frozen, slotted, and owned by whoever holds them.
+
+A `Picture` is 8-bit planar YUV 4:2:0 on the host. Its arrays may be views of decoder memory that is still a
+reference picture, so they are never written: who wants to draw makes a copy first (`Picture.copy`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+U8 = npt.NDArray[np.uint8]
+F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
+
+Matrix = Literal["bt601", "bt709"]
+EventKind = Literal["online", "offline", "reconnecting", "end-of-stream", "config"]
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How Y, U and V become R, G and B: the matrix, and whether Y spans 0..255 (full) or 16..235 (limited)."""
+
+    matrix: Matrix = "bt601"
+    full_range: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """8-bit YUV 4:2:0 planes. y is (H, W); u and v are ((H+1)//2, (W+1)//2); rows may be padded (strided)."""
+
+    y: U8
+    u: U8
+    v: U8
+    colour: Colour = Colour()
+
+    @property
+    def width(self) -> int:
+        """Columns of the Y plane, in pixels."""
+        return int(self.y.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows of the Y plane, in pixels."""
+        return int(self.y.shape[0])
+
+    def copy(self) -> "Picture":
+        """Return a picture in memory of its own, free to be drawn on."""
+        return Picture(self.y.copy(), self.u.copy(), self.v.copy(), self.colour)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame of one camera.
+
+    `session` is the UNIX time in milliseconds at which this stretch of the stream began, strictly greater than the
+    one before, so `(session, seq)` orders all frames of a camera. `seq` counts decoded frames within the session
+    from 0. `infer` is false for the frames that `every: N` passes over.
+    """
+
+    camera: str
+    session: int
+    seq: int
+    pts_ns: int
+    captured_at_ns: int
+    picture: Picture
+    infer: bool = True
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What orders the frames of one camera."""
+        return (self.session, self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that happened to a camera's stream, told to subscribers as an event."""
+
+    camera: str
+    session: int
+    kind: EventKind
+    at_ns: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """What a head found on one frame, best score first, boxes in source pixels.
+
+    boxes (N, 4) float32 x1, y1, x2, y2; scores (N,) float32 0..1; class_ids (N,) int32;
+    angles (N,) float32 radians for rotated boxes, else None.
+    """
+
+    boxes: F32
+    scores: F32
+    class_ids: I32
+    angles: F32 | None = None
+
+    def __len__(self) -> int:
+        return int(self.scores.shape[0])
+
+    @staticmethod
+    def none() -> "Detections":
+        """Return the detections of a frame on which nothing was found."""
+        return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Frames that share one run of a model: frame i stands in row i of slot `slot`."""
+
+    frames: tuple[Frame, ...]
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One H.264 access unit in Annex B form; when `keyframe`, SPS and PPS stand before the IDR slice."""
+
+    camera: str
+    session: int
+    seq: int
+    pts_ns: int
+    captured_at_ns: int
+    width: int
+    height: int
+    keyframe: bool
+    data: bytes
