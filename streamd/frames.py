@@ -107,14 +107,6 @@ class Detections:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Frames that share one run of a model: frame i stands in row i of slot `slot`."""
-
-    frames: tuple[Frame, ...]
-    slot: int
-
-
-@dataclass(frozen=True, slots=True)
 class Packet:
     """One H.264 access unit in Annex B form; when `keyframe`, SPS and PPS stand before the IDR slice."""
 

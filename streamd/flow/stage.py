@@ -12,44 +12,66 @@ from streamd.errors import Abandoned, Finished
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-InC = TypeVar("InC", contravariant=True)
-OutC = TypeVar("OutC", covariant=True)
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
 
 
-class Inbox(Protocol[OutC]):
+class Inbox(Protocol[Out_co]):
     """Where a stage's input comes from: a channel, or anything that gathers from several."""
 
-    def get(self) -> OutC:
+    def get(self) -> Out_co:
         """Return the next item; raises `Finished` when there is none."""
 
     def abandon(self) -> None:
         """Stop taking; safe twice."""
 
 
-class Outbox(Protocol[InC]):
+class Outbox(Protocol[In_contra]):
     """Where a stage's output goes: a channel, or anything that forwards to several."""
 
-    def put(self, item: InC) -> None:
+    def put(self, item: In_contra) -> None:
         """Hand an item on; raises `Abandoned` when nobody will take it."""
 
     def finish(self) -> None:
         """Say that nothing more will come; safe twice."""
 
 
-class Work(Protocol[InC, OutC]):
+class Work(Protocol[In_contra, Out_co]):
     """What a stage does. All four run in the stage's own thread; `close` runs also when `open` raised."""
 
     def open(self) -> None:
         """Take what the work needs."""
 
-    def __call__(self, item: InC) -> Iterable[OutC]:
+    def __call__(self, item: In_contra) -> Iterable[Out_co]:
         """Turn one item into any number of items."""
 
-    def flush(self) -> Iterable[OutC]:
+    def flush(self) -> Iterable[Out_co]:
         """Yield what is still held after the last item."""
 
     def close(self) -> None:
         """Give back what the work holds; safe twice."""
+
+
+class Feed(Generic[Out]):
+    """The inbox of a first stage: an iterator that ends by itself, or when its stop signal is given."""
+
+    def __init__(self, items: Iterable[Out]) -> None:
+        self._items = iter(items)
+        self._abandoned = False
+
+    def get(self) -> Out:
+        """Return the next item; raises `Finished` at the end."""
+        if self._abandoned:
+            raise Finished
+        try:
+            return next(self._items)
+        except StopIteration:
+            raise Finished from None
+
+    def abandon(self) -> None:
+        """Take no more items and let go of the iterator, which closes a generator that is between two items."""
+        self._abandoned = True
+        self._items = iter(())
 
 
 class Stage(Generic[In, Out]):
@@ -85,7 +107,7 @@ class Stage(Generic[In, Out]):
             self._drive()
         except Abandoned:
             pass  # the consumer has gone and says why itself; nothing is left to do here but the endings below
-        except BaseException as error:  # kept for the pipeline, which raises the first one
+        except BaseException as error:  # noqa: BLE001 - whatever it was, the pipeline gets it and raises the first
             self.error = error
         finally:
             self._end()
@@ -109,7 +131,7 @@ class Stage(Generic[In, Out]):
     def _end(self) -> None:
         try:
             self._work.close()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - an ending must not stop the endings below
             self.error = self.error or error
         finally:
             self._inbox.abandon()

@@ -1,0 +1,179 @@
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamd.errors import Abandoned, Finished
+from streamd.flow.channel import Channel, Overflow, Select
+
+
+def in_thread(call):
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_items_come_out_in_the_order_they_went_in():
+    channel = Channel(3)
+    for item in "abc":
+        channel.put(item)
+    assert [channel.get() for _ in range(3)] == list("abc")
+
+
+def test_a_finished_channel_is_emptied_before_it_says_so():
+    channel = Channel(2)
+    channel.put(1)
+    channel.finish()
+    assert channel.get() == 1
+    with pytest.raises(Finished):
+        channel.get()
+
+
+def test_putting_into_an_abandoned_channel_raises():
+    channel = Channel(1)
+    channel.abandon()
+    with pytest.raises(Abandoned):
+        channel.put(1)
+
+
+def test_abandoning_wakes_a_producer_that_waits_for_room():
+    channel, seen = Channel(1), []
+    channel.put(0)
+
+    def produce():
+        try:
+            channel.put(1)
+        except Abandoned as error:
+            seen.append(error)
+
+    thread = in_thread(produce)
+    channel.abandon()
+    thread.join(10)
+    assert len(seen) == 1
+
+
+def test_finishing_wakes_a_consumer_that_waits_for_an_item():
+    channel, seen = Channel(1), []
+
+    def consume():
+        try:
+            channel.get()
+        except Finished as error:
+            seen.append(error)
+
+    thread = in_thread(consume)
+    channel.finish()
+    thread.join(10)
+    assert len(seen) == 1
+
+
+def test_get_gives_up_after_its_timeout():
+    with pytest.raises(TimeoutError):
+        Channel(1).get(0.001)
+
+
+def test_put_after_finish_is_a_fault_of_the_producer():
+    channel = Channel(1)
+    channel.finish()
+    with pytest.raises(RuntimeError):
+        channel.put(1)
+
+
+def test_a_channel_without_room_is_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        Channel(0)
+
+
+@given(items=st.lists(st.integers(), max_size=50), capacity=st.integers(1, 8))
+def test_drop_oldest_keeps_the_newest_and_counts_and_reports_the_rest(items, capacity):
+    lost = []
+    channel = Channel(capacity, Overflow.DROP_OLDEST, on_drop=lost.append)
+    for item in items:
+        channel.put(item)
+    kept = [channel.get() for _ in range(len(channel))]
+    assert lost + kept == items
+    assert len(kept) == min(capacity, len(items))
+    assert channel.dropped == len(lost)
+
+
+def test_a_blocking_channel_loses_nothing_between_threads():
+    channel, count = Channel(2), 5000
+
+    def produce():
+        for item in range(count):
+            channel.put(item)
+        channel.finish()
+
+    thread = in_thread(produce)
+    taken = []
+    while True:
+        try:
+            taken.append(channel.get())
+        except Finished:
+            break
+    thread.join(10)
+    assert taken == list(range(count))
+
+
+def test_select_serves_lanes_in_turn():
+    select = Select()
+    lanes = [select.lane(4) for _ in range(3)]
+    for index, lane in enumerate(lanes):
+        for item in range(3):
+            lane.put((index, item))
+    assert select.take(4) == [(0, 0), (1, 0), (2, 0), (0, 1)]
+    assert select.take(2) == [(1, 1), (2, 1)]
+
+
+def test_select_ends_when_it_is_closed_and_every_lane_has_ended():
+    select = Select()
+    lane = select.lane(1)
+    lane.put("last")
+    lane.finish()
+    select.close()
+    assert select.wait()
+    assert select.take(5) == ["last"]
+    with pytest.raises(Finished):
+        select.wait()
+
+
+def test_select_that_may_get_more_lanes_does_not_end():
+    select = Select()
+    select.lane(1).finish()
+    assert not select.wait(0.001)
+
+
+def test_a_lane_added_late_wakes_the_consumer():
+    select = Select()
+    seen = []
+    thread = in_thread(lambda: (select.wait(), seen.extend(select.take(1))))
+    select.lane(1).put("late")
+    thread.join(10)
+    assert seen == ["late"]
+
+
+def test_abandoning_a_select_abandons_present_and_future_lanes():
+    select = Select()
+    early = select.lane(1)
+    select.abandon()
+    for lane in (early, select.lane(1)):
+        with pytest.raises(Abandoned):
+            lane.put(1)
+
+
+@given(
+    counts=st.lists(st.integers(0, 6), min_size=1, max_size=5),
+    limits=st.lists(st.integers(1, 7), min_size=40, max_size=40),
+)
+def test_select_takes_everything_once_and_keeps_each_lanes_order(counts, limits):
+    select = Select()
+    for index, count in enumerate(counts):
+        lane = select.lane(8)
+        for item in range(count):
+            lane.put((index, item))
+        lane.finish()
+    taken = [item for limit in limits for item in select.take(limit)]
+    assert sorted(taken) == [(index, item) for index, count in enumerate(counts) for item in range(count)]
+    for index, count in enumerate(counts):
+        assert [item for lane, item in taken if lane == index] == list(range(count))
