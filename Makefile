@@ -1,0 +1,48 @@
+# `make demo` and `make test` do all the set-up a fresh Debian or Ubuntu needs: python3 (3.11 to 3.13), make and git.
+# PYTHON=python3.12 make test   picks another interpreter.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench format clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.installed ## run the daemon on the bundled clip for 20 s: detections printed, an MP4 recorded
+	$(BIN)/streamd demo --seconds 20 --out recordings
+
+test: $(VENV)/.installed-dev ## run the tests
+	$(BIN)/pytest
+
+check: $(VENV)/.installed-dev ## format, lint, types, architecture, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: $(VENV)/.installed ## measure the daemon against bare inference, on the bundled model
+	$(BIN)/streamd bench
+
+format: $(VENV)/.installed-dev ## rewrite the files as `make check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache recordings
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "streamd needs Python 3.11 to 3.13, $(PYTHON) is $$($(PYTHON) -V): PYTHON=python3.12 make ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "python3 here cannot make a virtual environment: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.installed
