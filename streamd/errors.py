@@ -15,6 +15,7 @@ Two signals are not errors and stand outside the tree: `Finished` (nothing more 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 class StreamdError(Exception):
@@ -28,17 +29,22 @@ class StreamdError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault of a configuration file. `line` and `column` count from 1; 0 where the file has no such place."""
+    """One fault of a configuration file. `line` and `column` count from 1; 0 where the file has no such place.
+
+    An error keeps the file from being used; a warning is told and no more.
+    """
 
     file: str
     line: int
     column: int
     key: str
     message: str
+    severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+        said = f"warning: {self.message}" if self.severity == "warning" else self.message
+        return f"{place}: {self.key}: {said}" if self.key else f"{place}: {said}"
 
 
 class ConfigError(StreamdError):

@@ -1,0 +1,115 @@
+"""The typed configuration: how a file becomes one, and what its values mean.
+
+`load` reads a file and reports every fault of it at once, each with its place and what to write instead:
+
+    text.py      bytes -> plain values, variables filled in, and the place of each key
+    models.py    the sections and keys; pydantic holds the values to them
+    faults.py    what pydantic found, in words
+    check.py     what no single key can tell: files, models and cameras (sockets.py: addresses, files.py: files)
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+
+from streamd import uri
+from streamd.config import check, faults, text
+from streamd.config.files import locate, read_secret
+from streamd.config.models import (
+    Camera,
+    Config,
+    DetectionsSocket,
+    FileSink,
+    Log,
+    Metrics,
+    Model,
+    Publish,
+    Reconnect,
+    Section,
+    VideoSocket,
+)
+from streamd.errors import ConfigError
+
+__all__ = [
+    "Camera", "Config", "DetectionsSocket", "FileSink", "Log", "Metrics", "Model", "Publish", "Reconnect", "Section",
+    "VideoSocket", "address", "load", "locate", "parse", "read", "schema", "secrets",
+]  # fmt: skip
+
+read = text.read
+
+
+def load(path: Path, env: Mapping[str, str]) -> Config:
+    """Read a configuration file; `env` holds the variables that it may name.
+
+    Raises:
+        ConfigError: the file cannot be read, or cannot be used; every fault of it, in file order.
+    """
+    return parse(read(path), path, env)
+
+
+def parse(data: bytes, path: Path, env: Mapping[str, str]) -> Config:
+    """Turn the bytes of the file `path` into a configuration.
+
+    Raises:
+        ConfigError: the file cannot be used; every fault of it, in file order.
+    """
+    source = text.parse(data, path, env)
+    found = list(source.faults)
+    config: Config | None = None
+    try:
+        config = Config.model_validate(source.tree)
+    except ValidationError as error:
+        found += faults.explain(error, Config, source.tree)
+    found += check.check(source.tree, path.parent)
+    findings = source.findings(found)
+    if config is None or any(finding.severity == "error" for finding in findings):
+        raise ConfigError(findings)
+    return config.located(path.parent, findings)
+
+
+def address(camera: Camera, base: Path) -> str:
+    """Return what to open for a camera: a URL with its password in it, percent-encoded; `scenes:`; or a file's path.
+
+    It is a secret wherever it has a password: never log it.
+
+    Raises:
+        ConfigError: the password file cannot be read.
+    """
+    written = camera.uri.get_secret_value()
+    if written.startswith("scenes:"):
+        return written
+    source = uri.split(written)
+    if not source.scheme:
+        return str(locate(written, base))
+    if camera.password_file is None:
+        return str(source)
+    return str(source.with_password(read_secret(locate(camera.password_file, base))))
+
+
+def secrets(config: Config) -> tuple[str, ...]:
+    """Return every password of the cameras, for the log to hide.
+
+    Raises:
+        ConfigError: a password file cannot be read.
+    """
+    found = {uri.split(address(camera, config.base)).password for camera in config.cameras.values()}
+    return tuple(sorted(found - {""}))
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Config.model_json_schema(schema_generator=_Schema),
+    }
+
+
+class _Schema(GenerateJsonSchema):
+    """Without titles, which only say the keys again."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        """Give no field a title."""
+        return False

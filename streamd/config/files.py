@@ -1,0 +1,89 @@
+"""The files that a configuration names: where they are, and whether they can be read or written."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from streamd import bundled
+from streamd.config.text import Fault, unusable
+from streamd.errors import ConfigError
+from streamd.yamlfile import KeyPath
+
+MAX_SECRET_BYTES = 4096
+
+
+def locate(text: str | Path, base: Path) -> Path:
+    """Return the file that a path of the configuration means: `bundled:NAME`, absolute, or relative to `base`."""
+    name = str(text)
+    if name.startswith("bundled:"):
+        return bundled.folder("assets") / name.removeprefix("bundled:")
+    return base / name
+
+
+def read_secret(path: Path) -> str:
+    """Return the password or key that a file holds, without the line break at its end.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no single line of text.
+    """
+    if path.exists() and not path.is_file():  # reading a pipe would wait for its writer
+        raise unusable(path, "is no file; name a file with the password in it, on one line")
+    try:
+        with path.open("rb") as file:
+            secret = file.read(MAX_SECRET_BYTES + 1).decode().rstrip("\r\n")
+    except OSError as error:
+        raise unusable(path, f"cannot be read: {error.strerror}; make it readable for this user") from error
+    except UnicodeDecodeError as error:
+        raise unusable(path, "is not text; write the password into it, on one line") from error
+    if not secret or not secret.isprintable() or len(secret) > MAX_SECRET_BYTES:
+        raise unusable(path, "does not hold one line of text; write the password into it, on one line")
+    return secret
+
+
+def missing(text: str, base: Path) -> str:
+    """Return what is wrong with a file that must be there to be read, or nothing."""
+    try:
+        file = locate(text, base)
+        if text.startswith("bundled:"):
+            names = sorted(each.name for each in bundled.folder("assets").iterdir() if each.suffix == file.suffix)
+            name = text.removeprefix("bundled:")
+            if name not in names:
+                return f"streamd brings no file {name!r}; it brings {', '.join(names) or 'none'}"
+        elif file.is_dir():
+            return f"{file} is a folder; name a file in it"
+        elif not file.exists():
+            return f"there is no file {file}; relative paths start at the folder of the configuration file"
+        return "" if os.access(file, os.R_OK) else f"{file} cannot be read; make it readable for this user"
+    except (OSError, ValueError) as error:
+        return f"{text[:60]!r} is no path: {error}"
+
+
+def unwritable(file: Path) -> str:
+    """Return why a file cannot be written, or nothing."""
+    try:
+        if file.is_dir():
+            return f"{file} is a folder; name a file in it"
+        if not file.parent.is_dir():
+            return f"there is no folder {file.parent}; make it, or write somewhere else"
+        there = file if file.exists() else file.parent
+        if not os.access(there, os.W_OK):
+            return f"{there} cannot be written; `chown` it to this user, or write elsewhere"
+        return ""
+    except (OSError, ValueError) as error:
+        return f"{str(file)[:60]!r} is no path: {error}"
+
+
+def secret_file(path: KeyPath, file: Path) -> Iterator[Fault]:
+    """Yield what is wrong with the file of a password or key; that all can read it is a warning."""
+    try:
+        read_secret(file)
+        mode = file.stat().st_mode
+    except ConfigError as error:
+        yield Fault(path, str(error))
+        return
+    except OSError as error:
+        yield Fault(path, f"{file} cannot be read: {error.strerror}; make it readable for this user")
+        return
+    if mode & stat.S_IROTH:
+        yield Fault(path, f"everybody on this machine can read {file}; `chmod o-r` it", "warning")
