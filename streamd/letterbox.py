@@ -33,7 +33,8 @@ class Letterbox:
         """Place a source of `src_width` x `src_height` pixels in an input of `width` x `height` pixels.
 
         The resized size is rounded to whole pixels and is at least 1; a centred picture with an odd
-        remainder gets the larger half of it below and to the right.
+        remainder gets the larger half of it below and to the right. `anchor` says where a letterboxed
+        picture stands; a crop is always centred.
         """
         if fit == "stretch":
             return Letterbox(src_width, src_height, width, height, 0, 0)
@@ -49,12 +50,18 @@ class Letterbox:
 
     def to_source(self, boxes: F32) -> F32:
         """Map boxes (N, 4) x1, y1, x2, y2 from input pixels to source pixels, clipped to the source."""
-        scale_x = self.src_width / self.new_width
-        scale_y = self.src_height / self.new_height
-        offset = np.array([self.left, self.top, self.left, self.top], np.float32)
-        scale = np.array([scale_x, scale_y, scale_x, scale_y], np.float32)
-        limit = np.array([self.src_width, self.src_height] * 2, np.float32)
-        return np.clip((boxes - offset) * scale, 0, limit).astype(np.float32, copy=False)
+        source = np.empty(boxes.shape, np.float32)
+        for axis, (offset, scale, limit) in enumerate(
+            (
+                (self.left, self.src_width / self.new_width, self.src_width),
+                (self.top, self.src_height / self.new_height, self.src_height),
+            )
+        ):
+            along = source[:, axis::2]
+            np.subtract(boxes[:, axis::2], offset, out=along)
+            along *= scale
+            np.clip(along, 0, limit, out=along)
+        return source
 
     def to_input(self, boxes: F32) -> F32:
         """Map boxes (N, 4) x1, y1, x2, y2 from source pixels to input pixels."""
@@ -62,4 +69,4 @@ class Letterbox:
         scale_y = self.new_height / self.src_height
         scale = np.array([scale_x, scale_y, scale_x, scale_y], np.float32)
         offset = np.array([self.left, self.top, self.left, self.top], np.float32)
-        return (boxes * scale + offset).astype(np.float32, copy=False)
+        return boxes * scale + offset
