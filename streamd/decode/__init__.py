@@ -1,0 +1,58 @@
+"""Room 1: a frame enters.
+
+    config.Camera --open_camera--> Camera.frames(stop) --> Frame | Notice
+
+reconnect.py  `Camera`, the only retry loop: sessions, sequence numbers, notices, back-off
+source.py     what a source is: `run_once(stop)` yields `Shot`s, straight on, and may fail anywhere
+live.py       rtsp, rtsps, http, https         file.py    videos and images; `pictures` for the workshop
+scenes.py     drawn streets                    address.py where a URI points, and its password
+stream.py     one open container: packets in, shots out         picture.py  decoded frame -> Picture
+timeline.py   rising timestamps                pace.py    real time from timestamps
+interrupt.py  lets the stop signal end a blocked read
+
+A new source is one file, one line in `SOURCES`, one test.
+"""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from streamd import config
+from streamd.clock import Clock
+from streamd.decode.address import Address, address
+from streamd.decode.file import FileSource, picture_from_image, pictures
+from streamd.decode.live import LiveSource
+from streamd.decode.reconnect import Camera
+from streamd.decode.scenes import ScenesSource
+from streamd.decode.source import Source, Stats
+from streamd.errors import SourceError
+
+__all__ = ["SOURCES", "Camera", "Stats", "open_camera", "picture_from_image", "pictures"]
+
+SOURCES: dict[str, Callable[[Address, config.Camera, Clock, Stats], Source]] = {
+    "file": FileSource,
+    "http": LiveSource,
+    "https": LiveSource,
+    "rtsp": LiveSource,
+    "rtsps": LiveSource,
+    "scenes": ScenesSource,
+}
+
+
+def open_camera(name: str, camera: config.Camera, base: Path, clock: Clock, rng: random.Random | None = None) -> Camera:
+    """Make the camera `name`; nothing is opened before `check` or `frames`.
+
+    `base` is the folder of the configuration file, `rng` draws the back-off's jitter.
+
+    Raises:
+        SourceError: the URI or the password file cannot be used.
+    """
+    place = address(camera, base)
+    kind = SOURCES.get(place.scheme)
+    if kind is None:
+        raise SourceError(
+            f"camera {name}: no source reads {place.scheme!r}",
+            mend=f"write a file path, bundled:NAME, or a URI of {', '.join(SOURCES)}",
+        )
+    stats = Stats()
+    return Camera(name, camera, kind(place, camera, clock, stats), stats, clock, rng or random.Random())

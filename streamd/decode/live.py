@@ -1,0 +1,141 @@
+"""Live streams over a network: RTSP by TCP or UDP, and what HTTP serves (MJPEG, HLS, MP4)."""
+
+from collections.abc import Iterator
+
+import av
+
+from streamd import config
+from streamd.clock import Clock, Stop
+from streamd.decode.address import Address
+from streamd.decode.interrupt import interrupted_by
+from streamd.decode.pace import Pace
+from streamd.decode.source import Shot, Stats, StreamError
+from streamd.decode.stream import Stream, explained, open_stream
+
+# Enough to learn a camera's codec and size; FFmpeg's own 5 s would be spent on guessing the frame rate.
+# `fflags nobuffer` is left out on purpose: it throws the packets of the probe away, the first key frame among them.
+_PROBE = {"analyzeduration": "1000000", "probesize": "1000000", "fpsprobesize": "0"}
+_RECORDED = ("mov", "matroska", "hls", "mpegts", "flv", "dash", "avi")  # arrives faster than it plays
+
+
+class LiveSource:
+    """One network stream, from connecting to its end."""
+
+    live = True
+
+    def __init__(self, address: Address, camera: config.Camera, clock: Clock, stats: Stats) -> None:
+        self._address = address
+        self._camera = camera
+        self._clock = clock
+        self._stats = stats
+
+    def check(self) -> None:
+        """Accept: a camera that is away now may come."""
+
+    def run_once(self, stop: Stop) -> Iterator[Shot]:
+        """Connect and yield what arrives from the first key frame on.
+
+        Raises:
+            StreamError: no connection, no data in time, timestamps that stand still, or the end of the stream.
+        """
+        stream = self._open(stop)
+        try:
+            paced = self._address.scheme.startswith("http") and stream.format.startswith(_RECORDED)
+            pace = Pace(self._clock) if paced else None
+            for shot in self._shots(stream, stop):
+                if pace and pace.wait(shot.pts_ns, shot.duration_ns, stop):
+                    return
+                yield shot
+        finally:
+            stream.close()
+
+    def _open(self, stop: Stop) -> Stream:
+        options = dict(_PROBE)
+        if self._address.scheme.startswith("rtsp"):
+            options |= {"rtsp_transport": self._camera.transport, "allowed_media_types": "video"}
+        began_ns = self._clock.monotonic_ns()
+        timeouts = (self._camera.open_timeout, self._camera.read_timeout)
+        try:
+            with interrupted_by(stop):
+                return open_stream(
+                    self._address.target,
+                    self._address.shown,
+                    self._stats,
+                    threads="SLICE",
+                    options=options,
+                    timeout=timeouts,
+                )
+        except StreamError as error:
+            # FFmpeg reports an interrupted RTSP handshake as invalid data
+            if self._clock.monotonic_ns() - began_ns >= timeouts[0] * 1e9 and error.cause == "invalid":
+                raise _silent(self._address.shown, "no answer", "open_timeout", timeouts[0]) from error
+            raise
+
+    def _shots(self, stream: Stream, stop: Stop) -> Iterator[Shot]:
+        watch = _Watch(self._camera, self._clock, self._address.shown)
+        packets = stream.packets()
+        while not stop.is_set():
+            try:
+                with interrupted_by(stop):
+                    packet = next(packets)
+            except av.error.ExitError as error:
+                if stop.is_set():
+                    return
+                seconds = self._camera.read_timeout
+                raise _silent(self._address.shown, "no data", "read_timeout", seconds) from error
+            except av.FFmpegError as error:
+                raise explained(error, self._address.shown) from error
+            except StopIteration:
+                return
+            arrived_ns = self._clock.unix_ns()
+            if packet.stream.index == stream.video.index:
+                watch.packet(packet.dts if packet.dts is not None else packet.pts)
+                for shot in stream.decode(packet, arrived_ns):
+                    watch.picture()
+                    yield shot
+            watch.check()
+
+
+class _Watch:
+    """Fails a stream that keeps sending and yet does not move: bytes are no progress, timestamps and pictures are."""
+
+    def __init__(self, camera: config.Camera, clock: Clock, shown: str) -> None:
+        self._clock = clock
+        self._shown = shown
+        self._stalled_s = camera.read_timeout
+        # a key frame may be long in coming, so a picture gets the time of an opening and of a read
+        self._blind_s = camera.open_timeout + self._stalled_s
+        self._timestamp: int | None = None
+        self._moved_ns = self._seen_ns = clock.monotonic_ns()
+
+    def packet(self, timestamp: int | None) -> None:
+        """Note a packet; one without a timestamp counts as movement, there being nothing to compare."""
+        if timestamp is None or timestamp != self._timestamp:
+            self._timestamp = timestamp
+            self._moved_ns = self._clock.monotonic_ns()
+
+    def picture(self) -> None:
+        """Note a decoded picture."""
+        self._seen_ns = self._clock.monotonic_ns()
+
+    def check(self) -> None:
+        """Raise `StreamError` when either has been missing for too long."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._moved_ns > self._stalled_s * 1e9:
+            raise StreamError(
+                f"{self._shown}: data arrives, yet its timestamps stood still for {self._stalled_s:g} s",
+                cause="stalled",
+                mend="restart the camera's stream",
+            )
+        if now_ns - self._seen_ns > self._blind_s * 1e9:
+            raise StreamError(
+                f"{self._shown}: data arrives, yet no picture could be decoded for {self._blind_s:g} s",
+                cause="stalled",
+                mend="check the camera's codec and key frame interval",
+            )
+
+
+def _silent(shown: str, what: str, key: str, seconds: float) -> StreamError:
+    return StreamError(
+        f"{shown}: {what} within {seconds:g} s", cause="timeout", mend=f"check the network, or raise {key}"
+    )

@@ -1,0 +1,75 @@
+"""A camera that is no camera: the street scenes that streamd draws, as a stream without end."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from streamd import config
+from streamd.clock import Clock, Stop
+from streamd.decode.address import Address
+from streamd.decode.pace import Pace
+from streamd.decode.source import Shot, Stats, StreamError
+from streamd.frames import Colour, Picture
+
+if TYPE_CHECKING:
+    from streamd.scenes import Scene
+
+_OPTIONS = {"seed": int, "width": int, "height": int, "fps": float, "split": str}
+
+
+class ScenesSource:
+    """Scenes by the options of the URI: `scenes:?seed=3&width=960&height=540&fps=25&split=held-out`."""
+
+    def __init__(self, address: Address, camera: config.Camera, clock: Clock, stats: Stats) -> None:
+        """Read the options; `stats` is only for the other sources, as nothing drawn is ever corrupt."""
+        self._options = _options(address.shown)
+        self._clock = clock
+        self._realtime = camera.pace == "realtime"
+        self.live = self._realtime
+        self._shown = address.shown
+
+    def check(self) -> None:
+        """Draw the first frame."""
+        self._scene().frame(0)
+
+    def run_once(self, stop: Stop) -> Iterator[Shot]:
+        """Draw frame after frame until `stop`."""
+        from streamd.scenes import to_i420  # noqa: PLC0415 - draws with OpenCV, which network cameras do not load
+
+        scene = self._scene()
+        duration_ns = round(1e9 / self._options["fps"])
+        pace = Pace(self._clock) if self._realtime else None
+        index = 0
+        while not stop.is_set():
+            bgr, _ = scene.frame(index)
+            y, u, v = to_i420(bgr)
+            pts_ns = index * duration_ns
+            if pace and pace.wait(pts_ns, duration_ns, stop):
+                return
+            yield Shot(Picture(y, u, v, Colour()), pts_ns, duration_ns, self._clock.unix_ns())
+            index += 1
+
+    def _scene(self) -> "Scene":
+        from streamd.scenes import Scene  # noqa: PLC0415 - as above
+
+        options = dict(self._options)
+        try:
+            return Scene(options.pop("seed"), **options)
+        except ValueError as error:
+            raise StreamError(f"{self._shown}: {error}", cause="invalid") from error
+
+
+def _options(uri: str) -> dict[str, Any]:
+    values: dict[str, Any] = {"seed": 0, "fps": 25.0}
+    for key, text in parse_qsl(urlsplit(uri).query, keep_blank_values=True):
+        if key not in _OPTIONS:
+            raise StreamError(f"{uri}: no option {key!r}", cause="invalid", mend=f"choose from {', '.join(_OPTIONS)}")
+        try:
+            values[key] = _OPTIONS[key](text)
+        except ValueError as error:
+            what = f"{uri}: {key}={text!r} is not a {'whole ' if _OPTIONS[key] is int else ''}number"
+            raise StreamError(what, cause="invalid", mend=f"write {key}=25") from error
+    if not 0 < values["fps"] <= 1000:
+        what = f"{uri}: fps={values['fps']:g} is out of range"
+        raise StreamError(what, cause="invalid", mend="write 1 to 1000")
+    return values

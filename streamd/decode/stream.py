@@ -1,0 +1,153 @@
+"""One opened container: the video stream chosen from it, its packets, and the pictures they decode to."""
+
+import os
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet as AnyPacket
+from av.stream import Disposition
+from av.stream import Stream as AnyStream
+from av.video.stream import VideoStream
+
+from streamd.decode.picture import ToPicture
+from streamd.decode.source import Cause, Shot, Stats, StreamError
+
+NOMINAL_NS = 40_000_000  # a frame's length where the stream states no rate: 25 frames a second
+
+_TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg draws any .txt file as a terminal; nobody means that
+_CAUSES: tuple[tuple[type[Exception], Cause, str, str], ...] = (
+    (
+        av.error.HTTPUnauthorizedError,
+        "denied",
+        "user name or password refused",
+        "check the user and password of the URI",
+    ),
+    (av.error.HTTPForbiddenError, "denied", "access forbidden", "give this user the right to view the stream"),
+    (av.error.HTTPNotFoundError, "not-found", "no such stream", "check the path of the URI"),
+    (av.error.FileNotFoundError, "not-found", "no such file", "check the path"),
+    (av.error.PermissionError, "denied", "permission denied", "let this user read it"),
+    (av.error.IsADirectoryError, "invalid", "is a directory", "name a file"),
+    (av.error.ConnectionRefusedError, "refused", "connection refused", "check host and port, and that it is running"),
+    (av.error.ExitError, "timeout", "no data in time", "check the network, or give it a longer timeout"),
+    (av.error.TimeoutError, "timeout", "no data in time", "check the network, or give it a longer timeout"),
+)
+
+
+Packet: TypeAlias = "AnyPacket[AnyStream]"  # quoted: generic only in PyAV's stubs
+
+
+class Stream:
+    """An open container, read by one thread; `close` gives back the decoder and the connection."""
+
+    def __init__(self, container: InputContainer, video: VideoStream, shown: str, stats: Stats, *, gated: bool) -> None:
+        """`gated`: nothing is decoded before the first key frame, as a live stream is joined anywhere."""
+        self._container = container
+        self._picture = ToPicture()
+        self._shown = shown
+        self._stats = stats
+        self._waiting_for_key = gated
+        self._lost = 0
+        self.video = video
+        self.format = container.format.name
+        rate = video.average_rate or video.guessed_rate
+        self.duration_ns = round(1e9 / rate) if rate else NOMINAL_NS
+
+    def packets(self) -> Iterator[Packet]:
+        """Yield the packets of every stream, so that a deadline is seen even while only audio arrives."""
+        return self._container.demux()
+
+    def decode(self, packet: Packet, captured_at_ns: int) -> Iterator[Shot]:
+        """Yield what `packet` of the video stream completes; an empty packet flushes the decoder.
+
+        Damage is counted, never shown: a frame the decoder calls corrupt is passed over.
+        """
+        if packet.size:
+            if self._waiting_for_key and not packet.is_keyframe:
+                return
+            self._waiting_for_key = False
+            packet.opaque = captured_at_ns
+        try:
+            frames = self.video.codec_context.decode(packet if packet.size else None)
+        except av.error.InvalidDataError:
+            self._damage()
+            return
+        for frame in frames:
+            if frame.is_corrupt:
+                self._damage()
+            else:
+                yield self._shot(frame, captured_at_ns)
+
+    def close(self) -> None:
+        """Close the container; safe twice."""
+        self._container.close()
+
+    def _shot(self, frame: av.VideoFrame, captured_at_ns: int) -> Shot:
+        base = frame.time_base or self.video.time_base
+        pts_ns = None if frame.pts is None or base is None else round(frame.pts * base * 1_000_000_000)
+        lasts = frame.duration and base is not None and round(frame.duration * base * 1_000_000_000)
+        captured = frame.opaque if isinstance(frame.opaque, int) else captured_at_ns
+        lost, self._lost = self._lost, 0
+        return Shot(self._picture(frame), pts_ns, lasts or self.duration_ns, captured, lost)
+
+    def _damage(self) -> None:
+        self._stats.corrupt += 1
+        self._lost += 1
+
+
+def open_stream(
+    target: str,
+    shown: str,
+    stats: Stats,
+    *,
+    threads: Literal["SLICE", "AUTO"],
+    options: dict[str, str] | None = None,
+    timeout: tuple[float, float] | None = None,
+) -> Stream:
+    """Open `target` and choose its best video stream, decoded by slice threads (live) or by frame threads too.
+
+    Frame threads decode faster, but each holds one frame back: wrong for live streams.
+
+    Raises:
+        StreamError: it cannot be opened, holds no video, or the video has no decoder here.
+    """
+    try:
+        container = av.open(target, options=options, timeout=timeout)
+    except (av.FFmpegError, OSError) as error:
+        raise explained(error, shown) from error
+    try:
+        video = _best_video(container, shown)
+        context = video.codec_context
+        context.thread_type = threads
+        context.thread_count = min(4 if threads == "AUTO" else 2, os.cpu_count() or 1)
+        context.copy_opaque = True  # carries the time of arrival from the packet to its frame
+        return Stream(container, video, shown, stats, gated=threads == "SLICE")
+    except BaseException:
+        container.close()
+        raise
+
+
+def explained(error: Exception, shown: str) -> StreamError:
+    """Return `error` of FFmpeg in words, without the URI, which may hold a password."""
+    for kind, cause, what, mend in _CAUSES:
+        if isinstance(error, kind):
+            return StreamError(f"{shown}: {what}", cause=cause, mend=mend)
+    if isinstance(error, av.error.InvalidDataError):
+        return StreamError(
+            f"{shown}: not a video that FFmpeg can read, or a damaged one", cause="invalid", mend="try `ffprobe`"
+        )
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return StreamError(f"{shown}: {reason}", cause="error")
+
+
+def _best_video(container: InputContainer, shown: str) -> VideoStream:
+    video = None if container.format.name in _TEXT_ART else container.streams.best("video")
+    if not isinstance(video, VideoStream) or Disposition.attached_pic in video.disposition:
+        held = sorted({stream.type for stream in container.streams} - {"video"})
+        instead = f" (only {', '.join(held)})" if held else ""
+        raise StreamError(f"{shown}: holds no video{instead}", cause="invalid", mend="name a file or stream with video")
+    if video.codec_context is None:
+        raise StreamError(f"{shown}: no decoder for its video", cause="invalid", mend="send H.264, H.265 or MJPEG")
+    return video

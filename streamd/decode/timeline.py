@@ -1,0 +1,31 @@
+"""Makes one rising line of timestamps out of whatever a stream says. Pure arithmetic."""
+
+_GAP_NS = 10_000_000_000  # a step further ahead than this is a clock that was set, not a pause
+
+
+class Timeline:
+    """Maps a stream's timestamps to nanoseconds that begin at 0 and strictly rise."""
+
+    def __init__(self) -> None:
+        self._offset_ns: int | None = None
+        self._last_ns = 0
+        self.jump_ns: int | None = None  # how far the stream stepped at the last timestamp; None where it did not
+
+    def place(self, pts_ns: int | None, duration_ns: int) -> int:
+        """Return where a frame that lasts `duration_ns` stands.
+
+        A frame without a timestamp follows the one before by `duration_ns`. So does the first one after a jump, that
+        is a step back, none, or one of more than 10 s and ten frames; the line then goes on from there.
+        """
+        self.jump_ns = None
+        if self._offset_ns is None:
+            self._offset_ns = -(pts_ns or 0)
+            return 0
+        step_ns = duration_ns if pts_ns is None else pts_ns + self._offset_ns - self._last_ns
+        if not 0 < step_ns <= max(_GAP_NS, 10 * duration_ns):
+            self.jump_ns = step_ns
+            step_ns = max(duration_ns, 1)
+        self._last_ns += step_ns
+        if self.jump_ns is not None and pts_ns is not None:
+            self._offset_ns = self._last_ns - pts_ns
+        return self._last_ns
