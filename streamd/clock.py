@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from typing import Protocol
 
 
@@ -40,6 +41,35 @@ class SystemClock:
         return time.time_ns()
 
 
-def new_stop() -> Stop:
-    """Return a stop signal that has not been given."""
-    return threading.Event()
+class StopGroup:
+    """A stop signal for many: given to the group, it is given to every member; a member can be stopped alone."""
+
+    def __init__(self) -> None:
+        self._all = threading.Event()
+        self._lock = threading.Lock()
+        self._members: weakref.WeakSet[threading.Event] = weakref.WeakSet()
+
+    def member(self) -> Stop:
+        """Return a stop signal of the group's, given already if the group's was."""
+        event = threading.Event()
+        with self._lock:
+            self._members.add(event)
+        if self._all.is_set():
+            event.set()
+        return event
+
+    def is_set(self) -> bool:
+        """Tell whether the signal was given to all."""
+        return self._all.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait up to `timeout` seconds; true when the signal was given to all."""
+        return self._all.wait(timeout)
+
+    def set(self) -> None:
+        """Give the signal to every member, present and future."""
+        self._all.set()
+        with self._lock:
+            members = list(self._members)
+        for event in members:
+            event.set()

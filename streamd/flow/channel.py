@@ -132,6 +132,11 @@ class Select(Generic[T]):
         self._closed = False  # no more lanes will be added
         self._abandoned = False
 
+    def __len__(self) -> int:
+        """Items that wait, over all lanes."""
+        with self._changed:
+            return sum(map(len, self._lanes))
+
     def lane(
         self, capacity: int, overflow: Overflow = Overflow.BLOCK, *, on_drop: Callable[[T], None] | None = None
     ) -> Channel[T]:

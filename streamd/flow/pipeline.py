@@ -34,7 +34,10 @@ class Pipeline:
             self._launch(stage)
 
     def add(self, stages: Sequence[AnyStage]) -> None:
-        """Add stages to a running pipeline, in flow order among themselves."""
+        """Add stages, in flow order among themselves; they start at once where the pipeline runs already."""
+        if not self._started:
+            self._stages += stages
+            return
         self._stages = [stage for stage in self._stages if stage in self._running] + list(stages)
         for stage in reversed(stages):
             self._launch(stage)
@@ -48,7 +51,7 @@ class Pipeline:
         with self._changed:
             if not self._changed.wait_for(lambda: not self._running, timeout_s):
                 return False
-        return all(stage.join() for stage in self._stages) if self._started else True
+        return all(stage.join() for stage in self._stages)
 
     def running(self) -> tuple[str, ...]:
         """Return the names of the stages that have not ended, in flow order."""

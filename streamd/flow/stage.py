@@ -5,10 +5,12 @@ the work, finishes its outbox and abandons its inbox. Neighbours see only that, 
 """
 
 import threading
-from collections.abc import Callable, Iterable
-from typing import Generic, Protocol, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 from streamd.errors import Abandoned, Finished
+from streamd.flow.channel import Channel
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -36,20 +38,33 @@ class Outbox(Protocol[In_contra]):
         """Say that nothing more will come; safe twice."""
 
 
-class Work(Protocol[In_contra, Out_co]):
-    """What a stage does. All four run in the stage's own thread; `close` runs also when `open` raised."""
+class Work(ABC, Generic[In, Out]):
+    """What a stage does. All of it runs in the stage's own thread; `close` runs also when `open` raised.
+
+    Only `__call__` must be written: a work that takes, holds and owns nothing leaves the rest as it is.
+    """
 
     def open(self) -> None:
         """Take what the work needs."""
 
-    def __call__(self, item: In_contra) -> Iterable[Out_co]:
+    @abstractmethod
+    def __call__(self, item: In) -> Iterable[Out]:
         """Turn one item into any number of items."""
 
-    def flush(self) -> Iterable[Out_co]:
+    def flush(self) -> Iterable[Out]:
         """Yield what is still held after the last item."""
+        return ()
 
     def close(self) -> None:
         """Give back what the work holds; safe twice."""
+
+
+class Relay(Work[Out, Out]):
+    """The work of a stage that only moves things, such as one between a source and its outbox."""
+
+    def __call__(self, item: Out) -> Iterable[Out]:
+        """Yield the item."""
+        yield item
 
 
 class Feed(Generic[Out]):
@@ -139,3 +154,17 @@ class Stage(Generic[In, Out]):
                 self._outbox.finish()
             if self._on_end is not None:
                 self._on_end(self)
+
+
+def chain(name: str, inbox: Inbox[Any], works: Sequence[Work[Any, Any]], capacity: int) -> list[Stage[Any, Any]]:
+    """Return stages that pass items from `inbox` through `works`, over channels of `capacity` items.
+
+    Each stage is named `name/` and its work's class, in lower case. Nothing leaves the last.
+    """
+    stages: list[Stage[Any, Any]] = []
+    for work in works:
+        outbox: Channel[Any] | None = None if work is works[-1] else Channel(capacity)
+        stages.append(Stage(f"{name}/{type(work).__name__.lower()}", work, inbox, outbox))
+        if outbox is not None:
+            inbox = outbox
+    return stages

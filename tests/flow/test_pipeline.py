@@ -7,12 +7,12 @@ import pytest
 
 from streamd.flow.channel import Channel, Overflow
 from streamd.flow.pipeline import Pipeline
-from streamd.flow.stage import Feed, Stage
+from streamd.flow.stage import Feed, Stage, Work
 
 REPEATS = 300
 
 
-class Pass:
+class Pass(Work):
     """Hands items on; may raise at one item, in `open`, in `flush` or in `close`."""
 
     def __init__(self, *, fail_at=None, fail_in=""):
