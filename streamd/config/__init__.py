@@ -35,7 +35,7 @@ from streamd.errors import ConfigError
 
 __all__ = [
     "Camera", "Config", "DetectionsSocket", "FileSink", "Log", "Metrics", "Model", "Publish", "Reconnect", "Section",
-    "VideoSocket", "address", "load", "locate", "parse", "read", "schema", "secrets",
+    "VideoSocket", "load", "locate", "parse", "read", "schema", "secrets",
 ]  # fmt: skip
 
 read = text.read
@@ -70,32 +70,15 @@ def parse(data: bytes, path: Path, env: Mapping[str, str]) -> Config:
     return config.located(path.parent, findings)
 
 
-def address(camera: Camera, base: Path) -> str:
-    """Return what to open for a camera: a URL with its password in it, percent-encoded; `scenes:`; or a file's path.
-
-    It is a secret wherever it has a password: never log it.
-
-    Raises:
-        ConfigError: the password file cannot be read.
-    """
-    written = camera.uri.get_secret_value()
-    if written.startswith("scenes:"):
-        return written
-    source = uri.split(written)
-    if not source.scheme:
-        return str(locate(written, base))
-    if camera.password_file is None:
-        return str(source)
-    return str(source.with_password(read_secret(locate(camera.password_file, base))))
-
-
 def secrets(config: Config) -> tuple[str, ...]:
     """Return every password of the cameras, for the log to hide.
 
     Raises:
         ConfigError: a password file cannot be read.
     """
-    found = {uri.split(address(camera, config.base)).password for camera in config.cameras.values()}
+    found = {uri.split(camera.uri.get_secret_value()).password for camera in config.cameras.values()}
+    files = (camera.password_file for camera in config.cameras.values())
+    found |= {read_secret(locate(file, config.base)) for file in files if file is not None}
     return tuple(sorted(found - {""}))
 
 

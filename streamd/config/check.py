@@ -97,6 +97,8 @@ def _uri(text: str, base: Path) -> str:
     """Return what is wrong with a camera's address, or nothing."""
     if text.startswith("scenes:"):
         return ""
+    if text.startswith("file:"):
+        return missing(text.removeprefix("file://").removeprefix("file:"), base)
     if "://" in text:
         return _url(text)
     word = text.partition(":")[0]
@@ -109,8 +111,7 @@ def _url(text: str) -> str:
     parts = uri.split(text)
     if parts.scheme not in uri.LIVE:
         scheme = text.partition("://")[0]
-        known = "write the file's path alone" if scheme == "file" else f"there are {SCHEMES}"
-        return f"nothing is known of {scheme}://{nearest(scheme, uri.LIVE) or f'; {known}'}"
+        return f"nothing is known of {scheme}://{nearest(scheme, uri.LIVE) or f'; there are {SCHEMES}'}"
     if not parts.host:
         if "@" in parts.path:
             return "no host can be read; in a password write %2F for /, %3F for ? and %23 for #, or use `password_file`"

@@ -1,0 +1,101 @@
+"""What the counters say of the daemon: is it live, is it ready, and the status page.
+
+Live: no camera is wedged. A camera is wedged when it says that it is online and yet no frame has come for 30 s (its
+own watchdog should have opened it anew by then), or when a frame has waited that long for its detections. A camera
+that is merely away is not the daemon's fault, and no restart would mend it.
+
+Ready: frames come through. At least one camera had a frame, and detections to it, in the last 10 s; or every camera
+is a file that has ended.
+"""
+
+from typing import Any
+
+from streamd import __version__, uri
+from streamd.metrics.instruments import CameraMetrics, Metrics, ModelMetrics
+
+WEDGED_NS = 30_000_000_000
+STALE_NS = 10_000_000_000
+
+
+def wedged(metrics: Metrics) -> list[str]:
+    """Return the cameras that only a restart can help, and why; none when the daemon is live."""
+    now_ns = metrics.clock.monotonic_ns()
+    found = []
+    for name, camera in list(metrics.cameras.items()):
+        if _age_ns(camera.waiting_since_ns, now_ns) > WEDGED_NS:
+            found.append(
+                f"{name}: a frame has waited {_age_ns(camera.waiting_since_ns, now_ns) // 10**9} s for its model"
+            )
+        elif camera.state == "online" and _age_ns(camera.last_frame_ns, now_ns) > WEDGED_NS:
+            found.append(f"{name}: online, yet no frame for {_age_ns(camera.last_frame_ns, now_ns) // 10**9} s")
+    return found
+
+
+def unready(metrics: Metrics) -> list[str]:
+    """Return why no frames come through, by camera; none when the daemon is ready."""
+    now_ns = metrics.clock.monotonic_ns()
+    cameras = list(metrics.cameras.items())
+    if cameras and all(camera.state == "end-of-stream" for _, camera in cameras):
+        return []
+    if any(_flows(camera, now_ns) for _, camera in cameras):
+        return []
+    return [f"{name}: {_ailment(camera, now_ns)}" for name, camera in cameras] or ["no camera has started"]
+
+
+def status(metrics: Metrics) -> dict[str, Any]:
+    """Return the status page: per camera its state, the age of its last frame, rates and drops; per model its times."""
+    now_ns = metrics.clock.monotonic_ns()
+    return {
+        "version": __version__,
+        "uptime_s": round((now_ns - metrics.started_ns) / 1e9, 1),
+        "live": not wedged(metrics),
+        "ready": not unready(metrics),
+        "cameras": {name: _camera(camera, now_ns) for name, camera in list(metrics.cameras.items())},
+        "models": {name: _model(model) for name, model in list(metrics.models.items())},
+    }
+
+
+def _flows(camera: CameraMetrics, now_ns: int) -> bool:
+    fresh = camera.last_frame_ns is not None and now_ns - camera.last_frame_ns <= STALE_NS
+    return fresh and camera.frames_published > 0 and _age_ns(camera.waiting_since_ns, now_ns) <= STALE_NS
+
+
+def _ailment(camera: CameraMetrics, now_ns: int) -> str:
+    if camera.last_frame_ns is None:
+        return f"{camera.state}, no frame yet"
+    if now_ns - camera.last_frame_ns > STALE_NS:
+        return f"{camera.state}, no frame for {(now_ns - camera.last_frame_ns) // 10**9} s"
+    return (
+        f"{camera.state}, no detections yet" if not camera.frames_published else f"{camera.state}, its model is stuck"
+    )
+
+
+def _age_ns(then_ns: int | None, now_ns: int) -> int:
+    return 0 if then_ns is None else now_ns - then_ns
+
+
+def _camera(camera: CameraMetrics, now_ns: int) -> dict[str, Any]:
+    age_s = None if camera.last_frame_ns is None else round((now_ns - camera.last_frame_ns) / 1e9, 3)
+    stats = camera.stats
+    return {
+        "state": camera.state,
+        "reason": uri.redact(camera.reason),
+        "last_frame_age_s": age_s,
+        "fps": round(camera.fps.at(now_ns), 2),
+        "decoded": camera.frames_decoded,
+        "published": camera.frames_published,
+        "corrupt": stats.corrupt if stats else 0,
+        "dropped": dict(camera.frames_dropped),
+        "reconnects": dict(stats.reconnects) if stats else {},
+        "latency_mean_ms": round(camera.latency_s.mean * 1e3, 2),
+        "video": {"wanted": camera.video_wanted, "packets": camera.packets},
+    }
+
+
+def _model(model: ModelMetrics) -> dict[str, Any]:
+    return {
+        "batches": model.rows.count,
+        "frames": int(model.rows.total),
+        "rows_mean": round(model.rows.mean, 2),
+        "stage_mean_ms": {name: round(timer.seconds.mean * 1e3, 3) for name, timer in list(model.timers.items())},
+    }
