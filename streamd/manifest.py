@@ -14,6 +14,7 @@ from streamd.errors import ModelError
 from streamd.letterbox import Anchor, Fit
 
 VERSION = 1
+MAX_SIDE = 16_384  # pixels; no detector is near it, and a slip of the pen does not allocate gigabytes
 
 HeadName = Literal[
     "yolov3", "yolov5", "yolov6", "yolov8", "yolox", "end2end", "rtdetr", "efficient_nms", "obb", "classify"
@@ -40,6 +41,17 @@ class Input(Struct, frozen=True, forbid_unknown_fields=True):
     anchor: Anchor = "center"
     pad: Byte = 114
 
+    def __post_init__(self) -> None:
+        if not 0 < self.width <= MAX_SIDE or not 0 < self.height <= MAX_SIDE:
+            raise ValueError(f"an input of {self.width}x{self.height} pixels: each side is 1 to {MAX_SIDE}")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, self.channels):
+                raise ValueError(
+                    f"`{name}` has {len(values)} values: give 1, or one for each of {self.channels} channels"
+                )
+        if 0 in self.std:
+            raise ValueError("`std` divides: it cannot be 0")
+
     @property
     def channels(self) -> int:
         """Channels of the tensor: 1 for gray, else 3."""
@@ -63,21 +75,31 @@ class Built(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Everything the daemon must know of a model. `batch` is the fixed batch size, or 0 when it is dynamic."""
+    """Everything the daemon must know of a model.
+
+    `batch` is the fixed batch size, or 0 when it is dynamic; `sha256` is that of the model file.
+    `anchors` belongs to yolov3 and yolov5 with raw heads: w, h pairs in input pixels, one row an output.
+    """
 
     head: HeadName
     labels: tuple[str, ...]
     input: Input
     outputs: tuple[Output, ...] = ()
-    batch: int = 0
+    batch: Annotated[int, Meta(ge=0)] = 0
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     sha256: str = ""
-    anchors: tuple[
-        tuple[float, ...], ...
-    ] = ()  # yolov3 and yolov5 with raw heads: w, h pairs in pixels, one row a level
+    anchors: tuple[tuple[float, ...], ...] = ()
     built: Built | None = None
     training: dict[str, Any] = field(default_factory=dict)
     quantization: dict[str, Any] = field(default_factory=dict)
+    v: Annotated[int, Meta(ge=1)] = VERSION
+
+    def __post_init__(self) -> None:
+        if any(len(row) % 2 or not row for row in self.anchors):
+            raise ValueError("`anchors` holds pairs of width and height: each row has an even number of values")
+
+
+class _Version(Struct):
     v: int = VERSION
 
 
@@ -90,7 +112,7 @@ def load(model: Path) -> Manifest | None:
     """Read the manifest beside `model`; None where there is none.
 
     Raises:
-        ModelError: the manifest is not JSON, or says something a manifest cannot.
+        ModelError: the manifest cannot be read, is not JSON, is of a later version, or says what a manifest cannot.
     """
     path = beside(model)
     try:
@@ -100,15 +122,25 @@ def load(model: Path) -> Manifest | None:
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}", mend="make the manifest readable") from error
     try:
+        version = msgspec.json.decode(data, type=_Version).v
+        if version > VERSION:
+            raise ModelError(f"{path}: manifest of version {version}, this is version {VERSION}", mend="update streamd")
         return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{path}: {error}", mend="`streamd schema manifest` prints what it may hold") from error
 
 
 def save(manifest: Manifest, model: Path) -> Path:
-    """Write `manifest` beside `model` and return where."""
+    """Write `manifest` beside `model` and return where.
+
+    Raises:
+        ModelError: it cannot be written there.
+    """
     path = beside(model)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}", mend="write it where you may") from error
     return path
 
 

@@ -1,0 +1,83 @@
+"""Room 3 of the corridor: a filled slot is run through a model, and its outputs come back.
+
+    backend = load(Path("street.onnx"), batch=4)      # BACKENDS, chosen by the suffix of the file
+    slot = backend.ring.acquire()                     # three stages share the ring, see streamd/slots.py
+    backend.input(slot)[0] = ...                      # prepare: rows of N,C,H,W
+    backend.run(slot, rows=1)                         # run
+    head(backend.outputs(slot, rows=1))               # finish, then backend.ring.release(slot)
+
+    files.py        what can be told of a model file without opening it: `streamd check` asks only this
+    describe.py     the manifest that belongs to a model: the sidecar, held against the model, or a guess
+    guess.py        the guess: shapes and ONNX metadata in, manifest out; pure
+    coco.py         the 80 labels of COCO
+    onnxruntime.py  the backend for `.onnx`, on the CPU
+    batcher.py      gathers the frames that share a run
+
+The room knows tensors and files. It must never know what a box is, nor where frames come from.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy.typing as npt
+
+from streamd.errors import ModelError
+from streamd.infer import files
+from streamd.manifest import Manifest
+from streamd.slots import SlotRing
+
+Array = npt.NDArray[Any]
+Spin = Literal["always", "running", "never"]
+
+
+class Backend(Protocol):
+    """A loaded model and the buffers of its slots.
+
+    `input` and `outputs` may be called while another slot runs; `run` by one thread at a time.
+    """
+
+    manifest: Manifest
+    ring: SlotRing
+    batch: int  # most rows of one run
+
+    def input(self, slot: int) -> Array:
+        """Return the input rows of `slot`, (batch, C, H, W) of the manifest's dtype, to be written in place."""
+
+    def run(self, slot: int, rows: int) -> None:
+        """Run the model on the first `rows` rows of `slot`; raises ModelError."""
+
+    def outputs(self, slot: int, rows: int) -> tuple[Array, ...]:
+        """Return the outputs of the run, in the manifest's order: views, valid until the slot is released."""
+
+    def close(self) -> None:
+        """Give back the model and its buffers; safe twice."""
+
+
+def _onnxruntime(path: Path, *, batch: int, threads: int, device: str, spin: Spin) -> Backend:
+    from streamd.infer import onnxruntime  # noqa: PLC0415 - a command that runs no model does not pay for it
+
+    return onnxruntime.load(path, batch=batch, threads=threads, device=device, spin=spin)
+
+
+BACKENDS: dict[str, Callable[..., Backend]] = {".onnx": _onnxruntime}
+
+
+def load(path: Path, *, batch: int = 1, threads: int = 0, device: str = "cpu", spin: Spin = "running") -> Backend:
+    """Load the model at `path` with the backend for its suffix, and run it once.
+
+    Args:
+        path: `.onnx`, with its manifest (`.json`) beside it or none.
+        batch: most frames in one run; a model of a fixed, smaller batch lowers it and says so in the log.
+        threads: of the CPU, 0 for one a core.
+        device: `cpu`, or `cuda:N` for a backend that has one.
+        spin: whether the threads of a CPU backend burn a core while they wait; see `onnxruntime.load`.
+
+    Raises:
+        ModelError: the file, its manifest, or the device cannot be used.
+    """
+    files.check(path, tuple(BACKENDS))
+    return BACKENDS[path.suffix.lower()](path, batch=batch, threads=threads, device=device, spin=spin)
+
+
+__all__ = ["BACKENDS", "Array", "Backend", "ModelError", "Spin", "load"]

@@ -1,0 +1,89 @@
+"""An ONNX Runtime session for a model file: its threads, what it declares, and its failures as one clear line each."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
+from onnxruntime.capi import onnxruntime_pybind11_state as state  # type: ignore[import-untyped]
+
+from streamd.errors import ModelError
+from streamd.infer import Spin
+from streamd.infer.tensors import Tensor
+
+# The library's errors share no base but Exception; RuntimeError is what its binding makes of a C++ exception.
+FAILURES: tuple[type[Exception], ...] = (
+    state.EPFail,
+    state.EngineError,
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.InvalidProtobuf,
+    state.NoModel,
+    state.NoSuchFile,
+    state.NotImplemented,
+    state.RuntimeException,
+    RuntimeError,
+)
+
+DTYPES: dict[str, str] = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
+}
+
+SILENT = 4  # of log severities 0 to 4: what fails is raised, and told once
+
+MENDS = {
+    "external": "copy its external data file beside it, under the name it was exported with",
+    "opset": "export it with an older opset, or update onnxruntime",
+    "parsing failed": "this is no whole ONNX file: export or copy it again",
+    "no graph": "this is no whole ONNX file: export or copy it again",
+}
+
+
+def open_session(path: Path, *, threads: int, spin: Spin, sides: Mapping[str, int]) -> ort.InferenceSession:
+    """Open `path` with `threads` threads (0: one a core this process may use).
+
+    `sides` settles dimensions that the model leaves open, by their names: shapes that hang on them become known
+    and are folded into constants.
+
+    Raises:
+        ModelError: the file is no model, or one that this runtime cannot run.
+    """
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    # Left at 0 the library also pins its threads to cores, where decoders and encoders then cannot be moved aside.
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.inter_op_num_threads = 1
+    options.log_severity_level = SILENT
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0" if spin == "never" else "1")
+    options.add_session_config_entry("session.force_spinning_stop", "1" if spin == "running" else "0")
+    # Work is dealt in shrinking blocks, so a thread that lost its core to a decoder does not hold up the others.
+    options.add_session_config_entry("session.dynamic_block_base", "4")
+    for name, side in sides.items():
+        options.add_free_dimension_override_by_name(name, side)
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except FAILURES as error:
+        text = reason(error)
+        mend = next((mend for clue, mend in MENDS.items() if clue in text.lower()), "export it again")
+        raise ModelError(f"{path}: ONNX Runtime cannot load it: {text}", mend=mend) from error
+
+
+def tensor_of(node: ort.NodeArg) -> Tensor:
+    """Return what an input or output of a session declares."""
+    shape = tuple(side if isinstance(side, int) else -1 for side in node.shape)
+    return Tensor(node.name, DTYPES.get(node.type, node.type), shape)
+
+
+def reason(error: Exception) -> str:
+    """Return the library's message as one line without its own prefixes."""
+    text = " ".join(str(error).split())
+    return text.rsplit(" failed:", 1)[-1].rsplit("[ONNXRuntimeError] : ", 1)[-1].rstrip(".")[:300]
