@@ -51,16 +51,13 @@ class Letterbox:
     def to_source(self, boxes: F32) -> F32:
         """Map boxes (N, 4) x1, y1, x2, y2 from input pixels to source pixels, clipped to the source."""
         source = np.empty(boxes.shape, np.float32)
-        for axis, (offset, scale, limit) in enumerate(
-            (
-                (self.left, self.src_width / self.new_width, self.src_width),
-                (self.top, self.src_height / self.new_height, self.src_height),
-            )
-        ):
+        axes = ((self.left, self.new_width, self.src_width), (self.top, self.new_height, self.src_height))
+        for axis, (offset, new_size, src_size) in enumerate(axes):
             along = source[:, axis::2]
             np.subtract(boxes[:, axis::2], offset, out=along)
-            along *= scale
-            np.clip(along, 0, limit, out=along)
+            np.clip(along, 0, new_size, out=along)  # first, so that no coordinate is too large to scale
+            along *= src_size / new_size
+            np.minimum(along, src_size, out=along)
         return source
 
     def to_input(self, boxes: F32) -> F32:

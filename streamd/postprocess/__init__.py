@@ -24,6 +24,8 @@ class Head(Protocol):
     def __call__(self, outputs: Sequence[npt.NDArray[Any]], geometries: Sequence[Letterbox]) -> list[Detections]:
         """Return one `Detections` a geometry, from that row of every output, in source pixels.
 
+        No geometries at all is a way to check the shapes of a first run. Nothing returned refers to `outputs`.
+
         Raises:
             ModelError: an output has a shape, or a class, that the manifest does not allow.
         """

@@ -1,7 +1,8 @@
 """Overlap and non-maximum suppression of boxes, in numpy: the definition that a kernel is held to.
 
 The order is total, so every device gives one answer: score descending, of equal scores the lower row first. A box is
-suppressed by a kept box before it in that order, of the same class, whose IoU with it is above the threshold.
+suppressed by a kept box before it in that order, of the same class, whose IoU with it is above the threshold. IoU
+and threshold are float32, and IoU is the shared area divided by (area + area - shared), rounded at each step.
 """
 
 import numpy as np

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from streamd.frames import F32, Detections
 from streamd.letterbox import Letterbox
 from streamd.manifest import Manifest
-from streamd.postprocess.select import Options, expect, select
+from streamd.postprocess.select import Options, expect, select, unwarned
 
 TOP = 5  # the most answers a picture gets; `max_detections` may lower it
 
@@ -31,6 +31,7 @@ class Classify:
         rows = outputs[0].reshape(shape[0], shape[1])
         return [self._read(row, geometry) for row, geometry in zip(rows, geometries, strict=False)]
 
+    @unwarned
     def _read(self, row: npt.NDArray[Any], geometry: Letterbox) -> Detections:
         scores = probabilities(row.astype(np.float32, copy=False))
         chosen = self._selection.candidates(scores)

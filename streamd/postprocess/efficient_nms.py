@@ -8,7 +8,7 @@ import numpy.typing as npt
 from streamd.frames import Detections
 from streamd.letterbox import Letterbox
 from streamd.manifest import Manifest
-from streamd.postprocess.select import Options, mismatch, select
+from streamd.postprocess.select import Options, mismatch, select, unwarned
 
 WANTED = (
     "counts (N, 1), boxes (N, k, 4), scores (N, k) and classes (N, k), "
@@ -44,6 +44,7 @@ class EfficientNMS:
             raise mismatch(self._manifest, outputs, WANTED)
         return found
 
+    @unwarned
     def _read(self, found: Found, row: int, geometry: Letterbox) -> Detections:
         count = max(0, int(found.counts[row].item()))
         chosen = self._selection.candidates(found.scores[row, :count])

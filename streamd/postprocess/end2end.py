@@ -9,7 +9,7 @@ import numpy.typing as npt
 from streamd.frames import Detections
 from streamd.letterbox import Letterbox
 from streamd.manifest import Manifest
-from streamd.postprocess.select import Options, expect, select
+from streamd.postprocess.select import Options, expect, select, unwarned
 
 
 class End2End:
@@ -25,6 +25,7 @@ class End2End:
         expect(self._manifest, outputs, "one (N, k, 6)", fits=len(shape) == 3 and shape[2] == 6)
         return [self._read(row, geometry) for row, geometry in zip(outputs[0], geometries, strict=False)]
 
+    @unwarned
     def _read(self, row: npt.NDArray[Any], geometry: Letterbox) -> Detections:
         chosen = self._selection.candidates(row[:, 4])
         values = row[chosen].astype(np.float32, copy=False)

@@ -40,26 +40,31 @@ class Cells:
         )
 
 
+def check_maps(manifest: Manifest, outputs: Sequence[npt.NDArray[Any]]) -> None:
+    """Refuse maps that do not fit the manifest's anchors and labels.
+
+    Raises:
+        ModelError: names both sides.
+    """
+    fits = len(outputs) == len(manifest.anchors) and all(
+        _fits(output.shape, len(pairs) // 2, len(manifest.labels))
+        for output, pairs in zip(outputs, manifest.anchors, strict=True)
+    )
+    values = f"5 + {len(manifest.labels) or 'classes'}"
+    wanted = f"{len(manifest.anchors)} maps (N, anchors * ({values}), h, w) or (N, anchors, h, w, {values})"
+    expect(manifest, outputs, wanted, fits=fits)
+
+
 def read_maps(manifest: Manifest, outputs: Sequence[npt.NDArray[Any]], row: int, confidence: float) -> Cells:
     """Return the cells of batch row `row` whose objectness alone reaches `confidence`; scores are the product.
 
     They are ordered by output, anchor, map row and map column.
-
-    Raises:
-        ModelError: a map that does not fit the manifest's anchors and labels.
     """
     levels = []
-    fits = len(outputs) == len(manifest.anchors)
-    for output, pairs in zip(outputs, manifest.anchors, strict=False):
+    for output, pairs in zip(outputs, manifest.anchors, strict=True):
         anchors = np.array(pairs, np.float32).reshape(-1, 2)
-        fits = fits and _fits(output.shape, len(anchors), len(manifest.labels))
-        if fits:
-            levels.append(_read_level(_by_anchor(output[row], len(anchors)), anchors, manifest, confidence))
-    values = f"5 + {len(manifest.labels) or 'classes'}"
-    wanted = f"{len(manifest.anchors)} maps (N, anchors * ({values}), h, w) or (N, anchors, h, w, {values})"
-    expect(manifest, outputs, wanted, fits=fits)
-    parts = zip(*levels, strict=True)
-    return Cells(*(np.concatenate(part) for part in parts))
+        levels.append(_read_level(_by_anchor(output[row], len(anchors)), anchors, manifest, confidence))
+    return Cells(*(np.concatenate(part) for part in zip(*levels, strict=True)))
 
 
 def sigmoid(logits: F32) -> F32:

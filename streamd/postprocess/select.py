@@ -1,6 +1,6 @@
 """What every detector head does around its own decoding: choose candidate rows, suppress, map back to the source.
 
-Each row speaks for its best class only. A score counts from `confidence` on; a NaN counts nowhere.
+Each row speaks for its best class only. A score counts from `confidence` on; NaN and infinity count nowhere.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,10 @@ MOST_CANDIDATES = 3000
 
 # Decoded coordinates are held within this many pixels, so that areas stay finite in float32.
 FARTHEST = 1e6
+
+
+# Decorates what decodes: garbage may overflow or become NaN on its way, and `Selection` drops it at the end.
+unwarned = np.errstate(over="ignore", invalid="ignore")
 
 
 class Options(TypedDict, total=False):
@@ -52,7 +56,7 @@ class Selection:
     ) -> Detections:
         """Return what is wanted of decoded candidates, boxes (N, 4) x1, y1, x2, y2 in input pixels.
 
-        Boxes that are not finite, or have no area inside the source, are dropped.
+        Boxes that are not finite, or have no area inside the source, are dropped; a score above 1 becomes 1.
 
         Raises:
             ModelError: a class that the manifest has no label for.
@@ -60,7 +64,8 @@ class Selection:
         boxes, scores = boxes.astype(np.float32, copy=False), scores.astype(np.float32, copy=False)
         source = geometry.to_source(boxes)
         wanted = (source[:, 2] > source[:, 0]) & (source[:, 3] > source[:, 1])
-        wanted &= np.isfinite(boxes).all(axis=1) & (scores >= self.confidence) & np.isfinite(class_ids)
+        wanted &= np.isfinite(boxes).all(axis=1) & np.isfinite(class_ids)
+        wanted &= (scores >= self.confidence) & (scores < np.inf)
         if self.classes is not None:
             wanted &= np.isin(class_ids, list(self.classes))
         rows = np.flatnonzero(wanted)
@@ -72,7 +77,7 @@ class Selection:
         else:
             kept = best_first(scores[rows])[: self.max_detections]
         rows = rows[kept]
-        return Detections(source[rows], scores[rows], ids[kept])
+        return Detections(source[rows], np.minimum(scores[rows], 1), ids[kept])
 
     def _check(self, class_ids: I32) -> None:
         if self.labels and class_ids.size and not 0 <= class_ids.min() <= class_ids.max() < self.labels:
@@ -97,8 +102,7 @@ def select(manifest: Manifest, **options: Unpack[Options]) -> Selection:
 def corners(centres: F32) -> F32:
     """Return boxes (N, 4) as x1, y1, x2, y2 from centre x, centre y, width, height."""
     half = centres[:, 2:] / 2
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is dropped by `Selection.detections`
-        return np.concatenate((centres[:, :2] - half, centres[:, :2] + half), axis=1)
+    return np.concatenate((centres[:, :2] - half, centres[:, :2] + half), axis=1)
 
 
 def expect(manifest: Manifest, outputs: Sequence[npt.NDArray[Any]], wanted: str, *, fits: bool) -> None:

@@ -10,8 +10,8 @@ from streamd.errors import ModelError
 from streamd.frames import F32, Detections
 from streamd.letterbox import Letterbox
 from streamd.manifest import Manifest
-from streamd.postprocess.maps import Cells, read_maps, sigmoid
-from streamd.postprocess.select import Options, corners, select
+from streamd.postprocess.maps import Cells, check_maps, read_maps, sigmoid
+from streamd.postprocess.select import Options, corners, select, unwarned
 
 
 class YOLOv3:
@@ -32,8 +32,10 @@ class YOLOv3:
 
     def __call__(self, outputs: Sequence[npt.NDArray[Any]], geometries: Sequence[Letterbox]) -> list[Detections]:
         """Return the detections of each row; ModelError when the outputs have another shape."""
+        check_maps(self._manifest, outputs)
         return [self._read(outputs, row, geometry) for row, geometry in enumerate(geometries)]
 
+    @unwarned
     def _read(self, outputs: Sequence[npt.NDArray[Any]], row: int, geometry: Letterbox) -> Detections:
         cells = read_maps(self._manifest, outputs, row, self._selection.confidence)
         chosen = self._selection.candidates(cells.scores)
@@ -44,6 +46,5 @@ class YOLOv3:
 def _decode(cells: Cells) -> F32:
     """Return boxes (N, 4) as centre and size (Redmon and Farhadi, YOLOv3, section 2.1)."""
     centre = (sigmoid(cells.raw[:, :2]) + cells.cell) * cells.stride
-    with np.errstate(over="ignore"):  # an absurd width becomes infinite, and is dropped as such
-        size = np.exp(cells.raw[:, 2:4]) * cells.anchor
+    size = np.exp(cells.raw[:, 2:4]) * cells.anchor
     return np.concatenate((centre, size), axis=1)

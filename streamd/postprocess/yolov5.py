@@ -12,8 +12,9 @@ import numpy.typing as npt
 from streamd.frames import F32, Detections
 from streamd.letterbox import Letterbox
 from streamd.manifest import Manifest
-from streamd.postprocess.maps import Cells, read_maps, sigmoid
-from streamd.postprocess.select import Options, corners, expect, select
+from streamd.postprocess.boxes import Indices
+from streamd.postprocess.maps import Cells, check_maps, read_maps, sigmoid
+from streamd.postprocess.select import Options, Selection, corners, expect, select, unwarned
 
 
 class YOLOv5:
@@ -26,6 +27,7 @@ class YOLOv5:
     def __call__(self, outputs: Sequence[npt.NDArray[Any]], geometries: Sequence[Letterbox]) -> list[Detections]:
         """Return the detections of each row; ModelError when the outputs have another shape."""
         if self._manifest.anchors and outputs[0].ndim > 3:
+            check_maps(self._manifest, outputs)
             return [self._read_maps(outputs, row, geometry) for row, geometry in enumerate(geometries)]
         labels = len(self._manifest.labels)
         shape = outputs[0].shape
@@ -33,12 +35,12 @@ class YOLOv5:
         expect(self._manifest, outputs, f"one (N, rows, 5 + {labels or 'classes'})", fits=fits)
         return [self._read(row, geometry) for row, geometry in zip(outputs[0], geometries, strict=False)]
 
+    @unwarned
     def _read(self, values: npt.NDArray[Any], geometry: Letterbox) -> Detections:
-        hopeful = values[np.flatnonzero(values[:, 4] >= self._selection.confidence)].astype(np.float32, copy=False)
-        scores, class_ids = best_class(hopeful)
-        chosen = self._selection.candidates(scores)
-        return self._selection.detections(corners(hopeful[chosen, :4]), scores[chosen], class_ids[chosen], geometry)
+        _, boxes, scores, class_ids = best_rows(values, self._selection)
+        return self._selection.detections(corners(boxes), scores, class_ids, geometry)
 
+    @unwarned
     def _read_maps(self, outputs: Sequence[npt.NDArray[Any]], row: int, geometry: Letterbox) -> Detections:
         cells = read_maps(self._manifest, outputs, row, self._selection.confidence)
         chosen = self._selection.candidates(cells.scores)
@@ -46,10 +48,16 @@ class YOLOv5:
         return self._selection.detections(boxes, cells.scores[chosen], cells.class_ids[chosen], geometry)
 
 
-def best_class(rows: F32) -> tuple[F32, npt.NDArray[np.intp]]:
-    """Return (N,) scores and (N,) classes of rows (N, 5 + classes): objectness times the best class's score."""
-    class_ids = rows[:, 5:].argmax(axis=1)
-    return rows[:, 4] * rows[np.arange(len(rows)), 5 + class_ids], class_ids
+def best_rows(values: npt.NDArray[Any], selection: Selection) -> tuple[Indices, F32, F32, Indices]:
+    """Return the candidates of values (rows, 5 + classes), best first: row numbers, boxes (N, 4), scores, classes.
+
+    A score is objectness times the best class's score, which is at most 1: most rows fall by their objectness alone.
+    """
+    hopeful = np.flatnonzero(values[:, 4] >= selection.confidence)
+    rows = (values if len(hopeful) == len(values) else values[hopeful]).astype(np.float32, copy=False)
+    scores = rows[:, 4] * rows[:, 5:].max(axis=1)
+    chosen = selection.candidates(scores)
+    return hopeful[chosen], rows[chosen, :4], scores[chosen], rows[chosen, 5:].argmax(axis=1)
 
 
 def _decode(cells: Cells) -> F32:

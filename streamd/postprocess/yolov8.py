@@ -9,7 +9,7 @@ import numpy.typing as npt
 from streamd.frames import Detections
 from streamd.letterbox import Letterbox
 from streamd.manifest import Manifest
-from streamd.postprocess.select import Options, corners, expect, select
+from streamd.postprocess.select import Options, corners, expect, select, unwarned
 
 
 class YOLOv8:
@@ -27,6 +27,7 @@ class YOLOv8:
         expect(self._manifest, outputs, f"one (N, 4 + {labels or 'classes'}, rows)", fits=fits)
         return [self._read(row, geometry) for row, geometry in zip(outputs[0], geometries, strict=False)]
 
+    @unwarned
     def _read(self, row: npt.NDArray[Any], geometry: Letterbox) -> Detections:
         values = row.astype(np.float32, copy=False)
         best = values[4:].max(axis=0)

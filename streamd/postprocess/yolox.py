@@ -13,8 +13,8 @@ import numpy.typing as npt
 from streamd.frames import F32, Detections
 from streamd.letterbox import Letterbox
 from streamd.manifest import Manifest
-from streamd.postprocess.select import Options, corners, expect, select
-from streamd.postprocess.yolov5 import best_class
+from streamd.postprocess.select import Options, corners, expect, select, unwarned
+from streamd.postprocess.yolov5 import best_rows
 
 STRIDES = (8, 16, 32)
 
@@ -35,13 +35,10 @@ class YOLOX:
         expect(self._manifest, outputs, f"one (N, {len(self._grid)}, 5 + {labels or 'classes'})", fits=fits)
         return [self._read(row, geometry) for row, geometry in zip(outputs[0], geometries, strict=False)]
 
+    @unwarned
     def _read(self, values: npt.NDArray[Any], geometry: Letterbox) -> Detections:
-        hopeful = np.flatnonzero(values[:, 4] >= self._selection.confidence)
-        rows = values[hopeful].astype(np.float32, copy=False)
-        scores, class_ids = best_class(rows)
-        chosen = self._selection.candidates(scores)
-        boxes = corners(_decode(rows[chosen, :4], self._grid[hopeful[chosen]]))
-        return self._selection.detections(boxes, scores[chosen], class_ids[chosen], geometry)
+        at, raw, scores, class_ids = best_rows(values, self._selection)
+        return self._selection.detections(corners(_decode(raw, self._grid[at])), scores, class_ids, geometry)
 
 
 def _grid(width: int, height: int) -> F32:
@@ -55,6 +52,5 @@ def _grid(width: int, height: int) -> F32:
 
 def _decode(raw: F32, grid: F32) -> F32:
     centre = (raw[:, :2] + grid[:, :2]) * grid[:, 2:]
-    with np.errstate(over="ignore"):  # an absurd width becomes infinite, and is dropped as such
-        size = np.exp(raw[:, 2:]) * grid[:, 2:]
+    size = np.exp(raw[:, 2:]) * grid[:, 2:]
     return np.concatenate((centre, size), axis=1)

@@ -21,14 +21,12 @@ def preprocess(picture: Picture, spec: Input) -> tuple[npt.NDArray[np.generic], 
     """Return the tensor (C, H, W) of one picture, in the type that `spec` names, and where the picture stands in it."""
     geometry = Letterbox.place(picture.width, picture.height, spec.width, spec.height, spec.fit, spec.anchor)
     pixels = np.full((spec.channels, spec.height, spec.width), float(spec.pad))
-    top, left = (
-        visible(geometry.top, geometry.new_height, spec.height),
-        visible(geometry.left, geometry.new_width, spec.width),
-    )
-    planes = [resize(plane, geometry, top, left) for plane in (picture.y, picture.u, picture.v)]
+    rows = visible(geometry.top, geometry.new_height, spec.height)
+    columns = visible(geometry.left, geometry.new_width, spec.width)
+    planes = [resize(plane, geometry, rows, columns) for plane in (picture.y, picture.u, picture.v)]
     ones = np.ones_like(planes[0])
     weights = colour_rows(spec, picture.colour)
-    pixels[:, top, left] = np.clip(np.tensordot(weights, np.stack([*planes, ones]), axes=1), 0, 255)
+    pixels[:, rows, columns] = np.clip(np.tensordot(weights, np.stack([*planes, ones]), axes=1), 0, 255)
     scale, shift = normalization(spec)
     return store(pixels * scale[:, None, None] + shift[:, None, None], spec), geometry
 

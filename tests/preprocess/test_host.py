@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from streamd.errors import ModelError
 from streamd.frames import Colour, Picture
 from streamd.manifest import Input
 from streamd.preprocess import PREPROCESS
@@ -130,6 +131,12 @@ def test_strided_read_only_planes_are_read_as_they_are():
     HostPreprocess(spec)(Picture(*padded), row)
     HostPreprocess(spec)(plain, expected)
     np.testing.assert_array_equal(row, expected)
+
+
+@pytest.mark.parametrize("row", [np.zeros((3, 64, 96), np.float16), np.zeros((3, 96, 64), np.float32)])
+def test_a_row_of_another_type_or_shape_is_refused(row):
+    with pytest.raises(ModelError, match=r"the manifest says float32 \(3, 64, 96\), the model takes"):
+        HostPreprocess(Input("i", 96, 64))(noise(7, 5), row)
 
 
 def test_host_is_found_by_name():
