@@ -41,10 +41,13 @@ class _Seen:
     names: tuple[str, ...] | None
     task: str | None
 
+    def cells(self, strides: tuple[int, ...]) -> int:
+        """Return how many cells the input has in grids of these strides."""
+        return sum((self.image.width // stride) * (self.image.height // stride) for stride in strides)
+
     def per_cell(self, rows: int) -> int:
-        """Return how many rows fall on each cell of the strided grids; 0 where they do not come out even."""
-        for strides in STRIDES:
-            cells = sum((self.image.width // stride) * (self.image.height // stride) for stride in strides)
+        """Return how many rows fall on each cell of some strided grids, 1 or 3; 0 where they do not come out even."""
+        for cells in map(self.cells, STRIDES):
             if cells and rows in (cells, 3 * cells):
                 return rows // cells
         return 0
@@ -112,7 +115,7 @@ def _grid(seen: _Seen) -> tuple[_Found, ...]:
         found.append(_Found("obb" if rotated else "yolov8", rows - (5 if rotated else 4), dense))
     if seen.per_cell(rows) == 3:
         found.append(_Found("yolov5", columns - 5, dense))
-    if seen.per_cell(rows) == 1:  # its boxes are still in units of their cell
+    if rows == seen.cells(STRIDES[0]):
         found.append(_Found("yolox", columns - 5, dense))
         if dense[0].name == "outputs":  # as YOLOv6 names it; its rows look the same but are decoded already
             found.append(_Found("yolov6", columns - 5, dense))

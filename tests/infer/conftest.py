@@ -30,7 +30,9 @@ def save(path, nodes, inputs, outputs, constants=None, metadata=None):
 def mean_model(tmp_path) -> Make:
     """A classifier whose class k is the mean of the picture plus k: rows are easy to tell apart."""
 
-    def make(shape: Shape = (1, 3, 8, 8), kind=TensorProto.FLOAT, classes=4, metadata=None, name="mean.onnx", batch=None):
+    def make(
+        shape: Shape = (1, 3, 8, 8), kind=TensorProto.FLOAT, classes=4, metadata=None, name="mean.onnx", batch=None
+    ):
         nodes = [
             helper.make_node("Cast", ["images"], ["wide"], to=TensorProto.FLOAT),
             helper.make_node("ReduceMean", ["wide"], ["mean"], axes=[1, 2, 3], keepdims=0),

@@ -198,13 +198,18 @@ def test_a_model_that_cannot_run_on_the_batch_it_promises(tmp_path, mean_model):
         onnx.numpy_helper.from_array(np.array([1, 1]), "column")
     )
     onnx.save(model, path)
-    with pytest.raises(ModelError, match="cannot run on an input of 4x3x8x8: .*; set batch: 1"):
+    with pytest.raises(ModelError, match=r"cannot run on an input of 4x3x8x8: .*; set batch: 1"):
         load(path, batch=4)
 
 
 def test_yolox_nano_is_recognised_by_its_shapes(real):
     found = load(real / "yolox_nano.onnx").manifest
-    assert (found.head, found.input.colour, found.input.anchor, found.labels[39]) == ("yolox", "bgr", "top-left", "bottle")
+    assert (found.head, found.input.colour, found.input.anchor, found.labels[39]) == (
+        "yolox",
+        "bgr",
+        "top-left",
+        "bottle",
+    )
 
 
 @pytest.mark.parametrize("spin", ["always", "running", "never"])
