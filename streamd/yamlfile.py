@@ -86,8 +86,14 @@ def _events(text: str) -> Iterator[Event]:
     around = (yaml.StreamStartEvent, yaml.StreamEndEvent, yaml.DocumentStartEvent, yaml.DocumentEndEvent)
     # libyaml's own composer recurses in C and dies of deep nesting; its events do not
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
     try:
-        yield from (event for event in yaml.parse(text, Loader=loader) if not isinstance(event, around))
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:  # here and not later: libyaml's time is quadratic in the depth
+                raise YamlError(f"is nested more than {MAX_DEPTH} levels deep", _place(event))
+            if not isinstance(event, around):
+                yield event
     except yaml.MarkedYAMLError as error:
         raise _explain(error, text) from error
     except yaml.reader.ReaderError as error:
