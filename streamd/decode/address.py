@@ -5,6 +5,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamd import config, uri
+from streamd.config.files import locate, read_secret
+from streamd.errors import SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,20 @@ def address(camera: config.Camera, base: Path) -> Address:
 
     Raises:
         ConfigError: the password file cannot be read.
+        SourceError: the URI names no host.
     """
-    target = config.address(camera, base)
-    if target.startswith("scenes:"):
-        return Address("scenes", target, target)
-    if "://" not in target:
-        return Address("file", target, camera.uri.get_secret_value())
-    parts = urlsplit(target)
-    host = parts.netloc.rpartition("@")[2]
-    shown = f"{parts.scheme}://{host}{parts.path}"  # a query may hold a token
-    return Address(parts.scheme, target, uri.redact(shown))
+    written = camera.uri.get_secret_value()
+    if written.startswith("scenes:"):
+        return Address("scenes", written, written)
+    source = uri.split(written)
+    if not source.scheme:
+        return Address("file", str(locate(written, base)), written)
+    if not source.host:
+        mend = f"write {source.scheme}://USER:PASSWORD@HOST/PATH, with `/`, `?` and `#` of a password percent-encoded"
+        raise SourceError("no host can be read from its URI", mend=mend)
+    if camera.password_file is not None:
+        source = source.with_password(read_secret(locate(camera.password_file, base)))
+    target = str(source)
+    place = urlsplit(target)
+    host = place.netloc.rpartition("@")[2]
+    return Address(source.scheme, target, f"{place.scheme}://{host}{place.path}")  # a query may hold a token

@@ -67,7 +67,7 @@ class LiveSource:
                 )
         except StreamError as error:
             # FFmpeg reports an interrupted RTSP handshake as invalid data
-            if self._clock.monotonic_ns() - began_ns >= timeouts[0] * 1e9 and error.cause == "invalid":
+            if error.cause in ("invalid", "timeout") and self._clock.monotonic_ns() - began_ns >= timeouts[0] * 1e9:
                 raise _silent(self._address.shown, "no answer", "open_timeout", timeouts[0]) from error
             raise
 

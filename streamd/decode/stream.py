@@ -68,14 +68,15 @@ class Stream:
             if self._waiting_for_key and not packet.is_keyframe:
                 return
             self._waiting_for_key = False
-            packet.opaque = captured_at_ns
+            packet.opaque = (captured_at_ns, packet.is_corrupt)
         try:
             frames = self.video.codec_context.decode(packet if packet.size else None)
         except av.error.InvalidDataError:
             self._damage()
             return
         for frame in frames:
-            if frame.is_corrupt:
+            captured_at_ns, torn = frame.opaque or (captured_at_ns, False)  # of the packet that began the frame
+            if torn or frame.is_corrupt:
                 self._damage()
             else:
                 yield self._shot(frame, captured_at_ns)
@@ -88,9 +89,8 @@ class Stream:
         base = frame.time_base or self.video.time_base
         pts_ns = None if frame.pts is None or base is None else round(frame.pts * base * 1_000_000_000)
         lasts = frame.duration and base is not None and round(frame.duration * base * 1_000_000_000)
-        captured = frame.opaque if isinstance(frame.opaque, int) else captured_at_ns
         lost, self._lost = self._lost, 0
-        return Shot(self._picture(frame), pts_ns, lasts or self.duration_ns, captured, lost)
+        return Shot(self._picture(frame), pts_ns, lasts or self.duration_ns, captured_at_ns, lost)
 
     def _damage(self) -> None:
         self._stats.corrupt += 1
