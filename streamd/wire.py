@@ -4,7 +4,7 @@ Topics end in a slash, so that no camera's topic is a prefix of another's: `det/
 Additive changes keep `v`; readers ignore keys they do not know.
 """
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -12,8 +12,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from streamd import frames
 from streamd.errors import ClientError
 
-VERSION = 1
+VERSION: Final = 1
 
+Version = Literal[1]  # a message of another version is refused by name, not misread
 Format = Literal["json", "msgpack"]
 Topic = Literal["det", "event", "h264"]
 M = TypeVar("M", bound=Struct)
@@ -46,7 +47,7 @@ class Detections(Struct, frozen=True):
     height: int
     model: str
     detections: tuple[Detection, ...]
-    v: int = VERSION
+    v: Version = VERSION
 
 
 class Event(Struct, frozen=True):
@@ -57,7 +58,7 @@ class Event(Struct, frozen=True):
     kind: frames.EventKind
     at_ns: int
     reason: str = ""
-    v: int = VERSION
+    v: Version = VERSION
 
 
 class VideoHeader(Struct, frozen=True):
@@ -72,7 +73,7 @@ class VideoHeader(Struct, frozen=True):
     height: int
     keyframe: bool
     codec: Literal["h264"] = "h264"
-    v: int = VERSION
+    v: Version = VERSION
 
 
 MESSAGES: dict[str, type[Struct]] = {"detections": Detections, "event": Event, "video": VideoHeader}
@@ -98,7 +99,7 @@ def decode(data: bytes | memoryview, kind: type[M]) -> M:
         if bytes(data[:1]) == b"{":
             return msgspec.json.decode(data, type=kind)
         return msgspec.msgpack.decode(data, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # ValidationError is a DecodeError
         raise ClientError(
             f"not a version {VERSION} {kind.__name__} message: {error}",
             mend="check that the endpoint is a streamd publisher",
