@@ -1,0 +1,173 @@
+"""The one pass over the calibration set, and what it leaves: a histogram of |x| for every tensor that may be quantized.
+
+Every method and every choice of what stays in floating point reads the same `Calibration`; nothing runs again.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from streamd.errors import DataError, ModelError
+from streamd.frames import F32
+from streamd.int8.graph import Graph
+from streamd.int8.histogram import Histogram
+from streamd.int8.placement import plan
+from streamd.int8.segments import cut
+from streamd.int8.session import Session
+
+BUDGET = 64 << 20  # bytes of observed tensors held at a time
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Calibration:
+    """What was seen: histograms by tensor name, of which model, on which data.
+
+    `model_sha256` is that of the model's file; `data_sha256` that of every input value, in order.
+    """
+
+    model_sha256: str
+    data_sha256: str
+    frames: int
+    histograms: dict[str, Histogram] = field(default_factory=dict)
+
+
+class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
+    range: float
+    minimum: float
+    maximum: float
+
+
+class _Sidecar(msgspec.Struct, forbid_unknown_fields=True):
+    v: int
+    model_sha256: str
+    data_sha256: str
+    frames: int
+    tensors: dict[str, _Tensor]  # in the order of the rows of the counts
+
+
+def calibrate(
+    graph: Graph,
+    batches: Iterable[F32],
+    *,
+    whole: bool = False,
+    budget: int = BUDGET,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Calibration:
+    """Run every batch (N, C, H, W, preprocessed as the model wants it) and count what its tensors hold.
+
+    Memory is bounded by `budget` and the largest single tensor, whatever the model and however many batches.
+    `progress` is told the number of frames done. `whole` observes the head too (placement.plan).
+
+    Raises:
+        DataError: there is no batch, one does not fit the model, or a tensor holds NaN or infinite values.
+        ModelError: the model has more than one input, or cannot be run.
+    """
+    if len(graph.inputs) != 1:
+        raise ModelError(
+            f"{graph.name}: has {len(graph.inputs)} inputs", mend="calibrate a model with one, the picture"
+        )
+    names = observed(graph, whole=whole)
+    digest = hashlib.sha256()
+    result = Calibration(graph.sha256, "", 0, {name: Histogram() for name in names})
+    passes: dict[tuple[int, ...], _Pass] = {}
+    for batch in batches:
+        _check(graph, batch)
+        if batch.shape not in passes:
+            passes = {batch.shape: _Pass(graph, names, batch.shape, budget)}
+        for name, value in passes[batch.shape](batch):
+            result.histograms[name].add(value, name)
+        digest.update(np.ascontiguousarray(batch).data)
+        result.frames += batch.shape[0]
+        progress(result.frames)
+    if not result.frames:
+        raise DataError("the calibration set is empty", mend="name images, video or batch files that hold a picture")
+    result.data_sha256 = digest.hexdigest()
+    return result
+
+
+def observed(graph: Graph, *, whole: bool = False) -> tuple[str, ...]:
+    """Return the tensors worth a histogram: what either file may quantize, layer outputs for the CPU included."""
+    placement = plan(graph, whole=whole)
+    layers = set(placement.layers)
+    outputs = [node.output[0] for node in graph.nodes if node.name in layers]
+    return tuple(dict.fromkeys([*placement.tensors, *outputs]))
+
+
+def save(calibration: Calibration, path: Path) -> tuple[Path, Path]:
+    """Write `path`.npz and `path`.json (a suffix of these is dropped first) and return where they are."""
+    counts, sidecar = _paths(path)
+    tensors = {name: _Tensor(h.range, h.minimum, h.maximum) for name, h in calibration.histograms.items() if h.total}
+    about = _Sidecar(VERSION, calibration.model_sha256, calibration.data_sha256, calibration.frames, tensors)
+    rows = [calibration.histograms[name].counts for name in tensors]
+    try:
+        np.savez_compressed(counts, counts=np.stack(rows))
+        sidecar.write_bytes(msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
+    except OSError as error:
+        raise DataError(f"{counts}: {error.strerror}", mend="name a folder that can be written") from error
+    return counts, sidecar
+
+
+def load(path: Path) -> Calibration:
+    """Read what `save` wrote.
+
+    Raises:
+        DataError: a file is missing, is no calibration, or the two do not belong together.
+    """
+    counts, sidecar = _paths(path)
+    mend = "calibrate again with `streamd calibrate`"
+    try:
+        about = msgspec.json.decode(sidecar.read_bytes(), type=_Sidecar)
+        with np.load(counts, allow_pickle=False) as file:
+            rows = np.asarray(file["counts"], np.int64)
+    except (msgspec.DecodeError, ValueError, KeyError, EOFError) as error:
+        raise DataError(f"{sidecar}: not a calibration: {error}", mend=mend) from error
+    except OSError as error:
+        raise DataError(
+            f"{error.filename}: {error.strerror}", mend="name what `streamd calibrate --out` wrote"
+        ) from error
+    result = Calibration(about.model_sha256, about.data_sha256, about.frames)
+    if about.v != VERSION or rows.shape != (len(about.tensors), Histogram().counts.size):
+        raise DataError(f"{counts}: does not belong to {sidecar}, or is of another version", mend=mend)
+    for row, (name, tensor) in zip(rows, about.tensors.items(), strict=True):
+        result.histograms[name] = Histogram(tensor.range, tensor.minimum, tensor.maximum, row)
+    return result
+
+
+class _Pass:
+    """The pieces of a model as sessions, for inputs of one shape."""
+
+    def __init__(self, graph: Graph, names: tuple[str, ...], shape: tuple[int, ...], budget: int) -> None:
+        self._input = graph.inputs[0]
+        self._names = names
+        self._segments = cut(graph, names, shape, budget)
+        self._sessions = [Session(segment.model, graph.name) for segment in self._segments]
+
+    def __call__(self, batch: F32) -> Iterator[tuple[str, F32]]:
+        """Yield every observed tensor once, letting go of each piece's before the next runs."""
+        if self._input in self._names:
+            yield self._input, batch
+        live = {self._input: batch}
+        for i, (segment, session) in enumerate(zip(self._segments, self._sessions, strict=True)):
+            values = session.run({name: live[name] for name in segment.inputs}, segment.outputs)
+            needed = {name for later in self._segments[i + 1 :] for name in later.inputs}
+            live = {name: value for name, value in (live | values).items() if name in needed}
+            for name in segment.observed:
+                yield name, values.pop(name)
+
+
+def _check(graph: Graph, batch: F32) -> None:
+    (wanted,) = (value.type.tensor_type.shape.dim for value in graph.model.graph.input if value.name == graph.inputs[0])
+    sizes = [dim.dim_value for dim in wanted]  # 0 where any size goes
+    if len(sizes) != batch.ndim or any(size and size != has for size, has in zip(sizes, batch.shape, strict=False)):
+        has, takes = ("x".join(str(size or "?") for size in shape) for shape in (batch.shape, sizes))
+        raise DataError(f"a batch is {has}, {graph.name} takes {takes}", mend="preprocess to the model's own size")
+
+
+def _paths(path: Path) -> tuple[Path, Path]:
+    stem = path.with_suffix("") if path.suffix in {".npz", ".json"} else path
+    return stem.with_name(stem.name + ".npz"), stem.with_name(stem.name + ".json")

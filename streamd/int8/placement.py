@@ -1,0 +1,160 @@
+"""What is quantized, and which tensors share a scale: the rules of TensorRT's explicit quantization, as code.
+
+* The data input of every weighted layer is quantized, its output never is as such: so convolution, activation and
+  the quantization of the activation's result stay one kernel, with nothing between Conv and Sigmoid or Mul.
+* Layers that only carry values (Concat, MaxPool, nearest Resize, the residual Add) are quantized where they feed
+  weighted layers, and what they join has one scale: else the GPU requantizes at each of them.
+* Split, Slice, Reshape and their like pass a scale on and get no pair of their own.
+* The head (head.py), biases, graph outputs and whatever the user keeps are left in floating point.
+* One pair a tensor, whoever reads it.
+
+Sources: NVIDIA's "Working with Quantized Types", its yolo_deepstream guide, ModelOpt's placement (facts in issue 4).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from onnx import NodeProto, TensorProto
+
+from streamd.int8.graph import Graph, attribute
+from streamd.int8.head import Head, find
+
+CARRIERS = {"Concat", "Add", "MaxPool", "Resize"}
+TRANSPARENT = {
+    "Split", "Slice", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "DepthToSpace",
+    "SpaceToDepth",
+}  # fmt: skip
+
+Keep = Callable[[NodeProto], bool]
+
+
+@dataclass(slots=True)
+class Placement:
+    """Which inputs of which nodes read a quantized tensor, and which tensors share a scale."""
+
+    head: Head
+    layers: list[str] = field(default_factory=list)  # weighted nodes that are quantized
+    carriers: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # weighted nodes that the user, or their type, keeps in float
+    readers: dict[str, list[tuple[str, int]]] = field(default_factory=dict)  # tensor -> (node, input number)
+    groups: list[tuple[str, ...]] = field(default_factory=list)  # quantized tensors of one scale, at least two
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """The quantized tensors, in the order of the graph."""
+        return tuple(self.readers)
+
+
+def plan(graph: Graph, keep: Keep = lambda _: False, *, whole: bool = False) -> Placement:
+    """Decide what is quantized; `keep` tells of a node whether it stays in floating point.
+
+    `whole` quantizes the head too, decoding included: it shows the collapse that the rule prevents.
+    """
+    head = Head(frozenset(), frozenset()) if whole else find(graph)
+    placement = Placement(head)
+    floats = _float_tensors(graph)
+    sharing = _Sharing()
+
+    def free(node: NodeProto) -> bool:
+        return node not in head and not keep(node)
+
+    feeds = _feeding(graph, free)
+    for node in graph.nodes:
+        if graph.weight_axis(node) is not None:
+            if free(node):
+                placement.layers.append(node.name)
+                _read(placement, node, [0])
+            elif node not in head:
+                placement.kept.append(node.name)
+        elif node.op_type in TRANSPARENT and free(node):
+            sharing.join([node.input[0], *node.output])
+        elif carries(graph, node) and free(node) and (whole or any(name in feeds for name in node.output)):
+            if not all(name in floats for name in graph.activations(node)):
+                continue
+            placement.carriers.append(node.name)
+            quantized = _carried(graph, node)
+            _read(placement, node, quantized)
+            joined = [node.input[i] for i in quantized]
+            sharing.join(joined if node.op_type == "Add" else [*joined, *node.output])
+    placement.groups = sharing.groups(placement.readers)
+    return placement
+
+
+def carries(graph: Graph, node: NodeProto) -> bool:
+    """Whether the node only joins or moves values, so that its inputs may share one scale with its output."""
+    if node.op_type == "MaxPool":
+        return True
+    if node.op_type == "Resize":
+        return attribute(node, "mode", "nearest") == "nearest"
+    return node.op_type in CARRIERS and all(name not in graph.initializers for name in node.input)
+
+
+def _carried(graph: Graph, node: NodeProto) -> list[int]:
+    """Return the numbers of the inputs to quantize.
+
+    Of an Add that ends a convolution without activation, only the other input: TensorRT then adds inside the
+    convolution's kernel, in full precision.
+    """
+    if node.op_type in {"MaxPool", "Resize"}:
+        return [0]
+    inputs = range(len(node.input))
+    if node.op_type != "Add":
+        return list(inputs)
+    plain = [i for i in inputs if _ends_in_layer(graph, node.input[i])]
+    return [i for i in inputs if i != plain[0]] if len(plain) == 1 else list(inputs)
+
+
+def _ends_in_layer(graph: Graph, tensor: str) -> bool:
+    maker = graph.producer.get(tensor)
+    return maker is not None and graph.weight_axis(maker) is not None and len(graph.consumers[tensor]) == 1
+
+
+def _feeding(graph: Graph, free: Keep) -> set[str]:
+    """Return the tensors that reach a quantized layer through carriers and transparent nodes alone."""
+    feeds: set[str] = set()
+    for node in reversed(graph.nodes):
+        if not free(node):
+            continue
+        if graph.weight_axis(node) is not None:
+            feeds.add(node.input[0])
+        elif (node.op_type in TRANSPARENT or carries(graph, node)) and any(name in feeds for name in node.output):
+            feeds.update(graph.activations(node))
+        elif node.op_type == "Relu" and node.output[0] in feeds:
+            feeds.add(node.input[0])  # ResNet: Add, then Relu, then the next layer
+    return feeds
+
+
+def _read(placement: Placement, node: NodeProto, inputs: Iterable[int]) -> None:
+    for i in inputs:
+        placement.readers.setdefault(node.input[i], []).append((node.name, i))
+
+
+def _float_tensors(graph: Graph) -> set[str]:
+    """Return the tensors whose type is float32, as inferred."""
+    values = [*graph.model.graph.value_info, *graph.model.graph.input, *graph.model.graph.output]
+    return {value.name for value in values if value.type.tensor_type.elem_type == TensorProto.FLOAT}
+
+
+class _Sharing:
+    """Union-find over tensor names."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def join(self, names: Iterable[str]) -> None:
+        first, *rest = filter(None, names)
+        for name in rest:
+            self._parent[self._root(name)] = self._root(first)
+
+    def groups(self, names: Iterable[str]) -> list[tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for name in names:
+            found.setdefault(self._root(name), []).append(name)
+        return [tuple(group) for group in found.values() if len(group) > 1]
+
+    def _root(self, name: str) -> str:
+        self._parent.setdefault(name, name)
+        while self._parent[name] != name:
+            self._parent[name] = self._parent[self._parent[name]]
+            name = self._parent[name]
+        return name

@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+
+from streamd.errors import DataError, ModelError
+from streamd.int8 import graph as graphs
+from streamd.int8.calibrate import calibrate, load, observed, save
+
+
+@pytest.fixture
+def detector(detector_model):
+    return graphs.prepare(detector_model)
+
+
+def equal(a, b):
+    assert (a.model_sha256, a.data_sha256, a.frames) == (b.model_sha256, b.data_sha256, b.frames)
+    assert list(a.histograms) == list(b.histograms)
+    for name, histogram in a.histograms.items():
+        other = b.histograms[name]
+        assert (histogram.range, histogram.minimum, histogram.maximum) == (other.range, other.minimum, other.maximum)
+        assert np.array_equal(histogram.counts, other.counts)
+
+
+def test_every_observed_tensor_is_counted_in_full(detector, pictures):
+    result = calibrate(detector, pictures)
+    assert result.frames == 3
+    assert set(result.histograms) == set(observed(detector))
+    sizes = {
+        value.name: int(np.prod([dim.dim_value for dim in value.type.tensor_type.shape.dim]))
+        for value in [*detector.model.graph.value_info, *detector.model.graph.input]
+    }
+    assert {name: h.total for name, h in result.histograms.items()} == {
+        name: 3 * sizes[name] for name in sizes if name in result.histograms
+    }
+
+
+def test_the_input_itself_is_observed(detector, pictures):
+    histogram = calibrate(detector, pictures).histograms["images"]
+    assert histogram.maximum == max(picture.max() for picture in pictures)
+
+
+def test_the_budget_changes_how_it_runs_and_not_what_comes_out(detector, pictures):
+    whole, pieces = calibrate(detector, pictures), calibrate(detector, pictures, budget=1)
+    for name, histogram in whole.histograms.items():
+        assert pieces.histograms[name].amax == pytest.approx(histogram.amax, rel=1e-4)
+        assert pieces.histograms[name].total == histogram.total
+
+
+def test_data_is_streamed_and_never_kept(detector, pictures):
+    taken = []
+
+    def batches():
+        for i in range(5):
+            taken.append(i)
+            yield pictures[0]
+
+    seen = []
+    calibrate(detector, batches(), progress=lambda frames: seen.append((frames, len(taken))))
+    assert seen == [(i, i) for i in range(1, 6)]
+
+
+def test_a_calibration_is_read_back_as_it_was_written(detector, pictures, tmp_path):
+    result = calibrate(detector, pictures)
+    save(result, tmp_path / "street.v1")
+    assert {path.name for path in tmp_path.iterdir()} == {"street.v1.npz", "street.v1.json"}
+    equal(load(tmp_path / "street.v1"), result)
+    equal(load(tmp_path / "street.v1.npz"), result)
+
+
+def test_the_same_data_has_the_same_fingerprint(detector, pictures):
+    first = calibrate(detector, pictures).data_sha256
+    assert calibrate(detector, pictures).data_sha256 == first
+    assert calibrate(detector, pictures[:2]).data_sha256 != first
+
+
+def test_an_empty_set_is_refused(detector):
+    with pytest.raises(DataError, match="calibration set is empty"):
+        calibrate(detector, [])
+
+
+def test_a_batch_of_the_wrong_size_is_refused(detector):
+    with pytest.raises(DataError, match="a batch is 1x3x32x64, model takes 1x3x64x64"):
+        calibrate(detector, [np.zeros((1, 3, 32, 64), np.float32)])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused_by_tensor(detector, pictures, bad):
+    spoilt = pictures[0].copy()
+    spoilt[0, 0, 0, 0] = bad
+    with pytest.raises(DataError, match="tensor images"):
+        calibrate(detector, [spoilt])
+
+
+def test_a_model_of_two_inputs_is_refused(net):
+    model = net.model(net.node("Add", net.conv("images", 3, 4), "other"))
+    model.graph.input.append(type(model.graph.input[0])(name="other", type=model.graph.input[0].type))
+    with pytest.raises(ModelError, match="has 2 inputs"):
+        calibrate(graphs.prepare(model), [])
+
+
+def test_batches_of_two_sizes_are_counted_alike(net, pictures):
+    model = net.model(net.conv(net.layer("images", 3, 8), 8, 4), shape=("n", 3, 64, 64))
+    graph = graphs.prepare(model)
+    single = calibrate(graph, pictures)
+    mixed = calibrate(graph, [np.concatenate(pictures[:2]), pictures[2]])
+    assert mixed.frames == single.frames
+    for name, histogram in single.histograms.items():
+        assert mixed.histograms[name].total == histogram.total
+
+
+@pytest.mark.parametrize("content", ["", "{}", "no json"])
+def test_what_is_no_calibration_is_refused(tmp_path, content):
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(DataError, match="not a calibration"):
+        load(tmp_path / "x")
+
+
+def test_a_missing_calibration_is_refused(tmp_path):
+    with pytest.raises(DataError, match="No such file"):
+        load(tmp_path / "none")
+
+
+def test_counts_of_another_calibration_are_refused(detector, pictures, tmp_path):
+    save(calibrate(detector, pictures), tmp_path / "a")
+    np.savez_compressed(tmp_path / "a.npz", counts=np.zeros((2, 5)))
+    with pytest.raises(DataError, match="does not belong"):
+        load(tmp_path / "a")
