@@ -11,7 +11,8 @@ from streamd.errors import ModelError
 from streamd.infer import Spin
 from streamd.infer.tensors import Tensor
 
-# The library's errors share no base but Exception; RuntimeError is what its binding makes of a C++ exception.
+# The library's errors share no base but Exception; RuntimeError is what its binding makes of any other C++ exception,
+# UnicodeDecodeError of a name that is no text.
 FAILURES: tuple[type[Exception], ...] = (
     state.EPFail,
     state.EngineError,
@@ -24,6 +25,7 @@ FAILURES: tuple[type[Exception], ...] = (
     state.NotImplemented,
     state.RuntimeException,
     RuntimeError,
+    UnicodeDecodeError,
 )
 
 DTYPES: dict[str, str] = {
@@ -70,7 +72,10 @@ def open_session(path: Path, *, threads: int, spin: Spin, sides: Mapping[str, in
     for name, side in sides.items():
         options.add_free_dimension_override_by_name(name, side)
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # Its fallback would print to stdout and try the same provider again.
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"], enable_fallback=False)
+        _read_names(session)
+        return session
     except FAILURES as error:
         text = reason(error)
         mend = next((mend for clue, mend in MENDS.items() if clue in text.lower()), "export it again")
@@ -81,6 +86,13 @@ def tensor_of(node: ort.NodeArg) -> Tensor:
     """Return what an input or output of a session declares."""
     shape = tuple(side if isinstance(side, int) else -1 for side in node.shape)
     return Tensor(node.name, DTYPES.get(node.type, node.type), shape)
+
+
+def _read_names(session: ort.InferenceSession) -> None:
+    """Read every name once, where one that is no text can be told as a fault of the file."""
+    for node in (*session.get_inputs(), *session.get_outputs()):
+        node.name, node.shape  # noqa: B018
+    session.get_modelmeta().custom_metadata_map  # noqa: B018
 
 
 def reason(error: Exception) -> str:

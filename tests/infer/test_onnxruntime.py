@@ -183,6 +183,21 @@ def test_missing_external_data(real, tmp_path):
         load(path)
 
 
+def test_a_name_that_is_no_text(mean_model):
+    path = mean_model()
+    path.write_bytes(path.read_bytes().replace(b"logits", b"log\xfets"))
+    with pytest.raises(ModelError, match="cannot load it: 'utf-8' codec"):
+        load(path)
+
+
+def test_failures_print_nothing(tmp_path, capfd):
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(b"hello" * 99)
+    with pytest.raises(ModelError):
+        load(path)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_errors_are_one_line(tmp_path):
     path = tmp_path / "bad.onnx"
     path.write_bytes(b"hello" * 99)
