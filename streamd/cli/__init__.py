@@ -6,7 +6,6 @@ house. An error that a user can mend is printed as one line; its exit code is 1.
 
 import importlib
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -53,7 +52,7 @@ class LazyGroup(click.Group):
             ctx.fail(f"no command {args[0]!r}; there are {', '.join(COMMANDS)}")
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Run a command; a mendable error becomes one line on stderr and exit code 1."""
         try:
             return super().invoke(ctx)

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from streamd.clock import Clock
 from streamd.frames import EventKind, Frame, Notice, Packet
@@ -24,7 +24,10 @@ class StreamStats(Protocol):
     """What a camera's source counts by itself; read when somebody asks."""
 
     corrupt: int
-    reconnects: Counter[str]
+
+    @property
+    def reconnects(self) -> Mapping[Any, int]:
+        """New tries of a stream that failed, by a bounded word for the cause."""
 
 
 class Histogram:

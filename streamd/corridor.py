@@ -1,0 +1,267 @@
+"""What stands between the rooms: the work of each stage on a model's line and on a camera's line.
+
+    camera's thread    Doorway   a frame goes to its model, and to its film while somebody watches
+    model's threads    Prepare   frames -> rows of a slot
+                       Run       the slot through the model
+                       Finish    rows -> detections, published before anything is drawn
+    film's thread      Film      the frame, its detections drawn on it, encoded and published
+
+These know every room and none of the wiring: daemon.py joins them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import structlog
+
+from streamd.annotate.overlay import Overlay
+from streamd.errors import EncodeError
+from streamd.flow.stage import Outbox, Work
+from streamd.frames import Detections, Frame, Notice, Packet, Picture
+from streamd.infer import Backend
+from streamd.letterbox import Letterbox
+from streamd.metrics import CameraMetrics, ModelMetrics
+
+
+class Sink(Protocol):
+    """Where messages leave; nothing here ever waits for a reader."""
+
+    def detections(self, frame: Frame, found: Detections, labels: Sequence[str], model: str) -> None:
+        """Publish what was found on a frame."""
+
+    def event(self, notice: Notice) -> None:
+        """Publish what happened to a camera."""
+
+    def video(self, packet: Packet) -> None:
+        """Publish an access unit."""
+
+    def wanted(self, camera: str) -> bool:
+        """Whether anybody watches the camera's video now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Frames that share one run of a model: frame i stands in row i of `slot`, placed there by geometry i."""
+
+    frames: tuple[Frame, ...]
+    geometries: tuple[Letterbox, ...]
+    slot: int
+
+
+class Audience:
+    """Whether a camera's video is wanted, and whether that has just begun. Asked by two threads."""
+
+    def __init__(self, sink: Sink, camera: str, *, always: bool = False) -> None:
+        """`always` makes video even when nobody has subscribed."""
+        self._sink = sink
+        self._camera = camera
+        self._always = always
+        self._watching = False
+        self._arrived = False
+
+    def watching(self) -> bool:
+        """Tell whether the next frame is to be filmed."""
+        watching = self._always or self._sink.wanted(self._camera)
+        if watching and not self._watching:
+            self._arrived = True
+        self._watching = watching
+        return watching
+
+    def arrived(self) -> bool:
+        """Tell, once, that an audience has come: whoever has just come needs a keyframe."""
+        arrived, self._arrived = self._arrived, False
+        return arrived
+
+
+class Doorway:
+    """The outbox of a camera: each frame to its model first, then to its film while it is watched."""
+
+    def __init__(
+        self,
+        model: Outbox[Frame],
+        film: Outbox[Frame] | None,
+        audience: Audience,
+        sink: Sink,
+        metrics: CameraMetrics,
+    ) -> None:
+        """`film` is None where no video is published."""
+        self._model = model
+        self._film = film
+        self._audience = audience
+        self._sink = sink
+        self._metrics = metrics
+
+    def put(self, item: Frame | Notice) -> None:
+        """Pass on a frame, or tell subscribers what happened to the camera."""
+        if isinstance(item, Notice):
+            self._metrics.noticed(item)
+            self._sink.event(item)
+            return
+        self._metrics.decoded(item)
+        if item.infer:
+            self._model.put(item)
+        if self._film is not None and self._audience.watching():
+            self._film.put(item)
+
+    def finish(self) -> None:
+        """End both lanes."""
+        self._model.finish()
+        if self._film is not None:
+            self._film.finish()
+
+
+class Prepare(Work[tuple[Frame, ...], Batch]):
+    """Fills a free slot with a batch of frames."""
+
+    def __init__(
+        self,
+        preprocess: Callable[[Picture, np.ndarray], Letterbox],
+        backend: Backend,
+        metrics: ModelMetrics,
+    ) -> None:
+        self._preprocess = preprocess
+        self._backend = backend
+        self._metrics = metrics
+
+    def __call__(self, frames: tuple[Frame, ...]) -> Iterator[Batch]:
+        """Letterbox each frame into its row; waits for a free slot."""
+        slot = self._backend.ring.acquire()
+        with self._metrics.stage("prepare"):
+            rows = self._backend.input(slot)
+            geometries = tuple(self._preprocess(frame.picture, row) for frame, row in zip(frames, rows, strict=False))
+        self._backend.ring.fill(slot)
+        yield Batch(frames, geometries, slot)
+
+    def close(self) -> None:
+        """Wake whoever waits for a slot."""
+        self._backend.ring.close()
+
+
+class Run(Work[Batch, Batch]):
+    """Runs filled slots through the model, one after another: the thread that must never idle."""
+
+    def __init__(self, backend: Backend, metrics: ModelMetrics) -> None:
+        self._backend = backend
+        self._metrics = metrics
+
+    def __call__(self, batch: Batch) -> Iterator[Batch]:
+        """Run the rows of the batch."""
+        self._backend.ring.start(batch.slot)
+        with self._metrics.stage("run"):
+            self._backend.run(batch.slot, len(batch.frames))
+        self._backend.ring.finish(batch.slot)
+        self._metrics.ran(len(batch.frames))
+        yield batch
+
+    def close(self) -> None:
+        """Wake whoever waits for a slot."""
+        self._backend.ring.close()
+
+
+class Finish(Work[Batch, None]):
+    """Turns a slot's outputs into detections, gives the slot back, and publishes."""
+
+    def __init__(
+        self,
+        name: str,
+        backend: Backend,
+        head: Callable[[Sequence[np.ndarray], Sequence[Letterbox]], list[Detections]],
+        sink: Sink,
+        overlays: Mapping[str, Overlay],
+        metrics: ModelMetrics,
+    ) -> None:
+        """`overlays` holds one a camera; cameras may come and go while the stage runs."""
+        self._name = name
+        self._backend = backend
+        self._head = head
+        self._sink = sink
+        self._overlays = overlays
+        self._metrics = metrics
+
+    def __call__(self, batch: Batch) -> Iterable[None]:
+        """Publish the detections of each frame, then offer them to its film."""
+        with self._metrics.stage("finish"):
+            outputs = self._backend.outputs(batch.slot, len(batch.frames))
+            found = self._head(outputs, batch.geometries)
+            self._backend.ring.release(batch.slot)
+            for frame, detections in zip(batch.frames, found, strict=True):
+                self._sink.detections(frame, detections, self._backend.manifest.labels, self._name)
+                self._metrics.published(frame)
+                overlay = self._overlays.get(frame.camera)
+                if overlay is not None:
+                    overlay.post(frame.key, detections)
+        return ()
+
+    def close(self) -> None:
+        """Let no film wait for detections that will not come."""
+        self._backend.ring.close()
+        for overlay in list(self._overlays.values()):
+            overlay.finish()
+
+
+class Encoder(Protocol):
+    """Turns pictures into H.264."""
+
+    def __call__(self, frame: Frame, picture: Picture, keyframe: bool) -> Iterable[Packet]:
+        """Encode a picture under the stamps of `frame`."""
+
+    def flush(self) -> Iterable[Packet]:
+        """Yield what the encoder still holds."""
+
+    def close(self) -> None:
+        """Let the encoder go; safe twice."""
+
+
+class Film(Work[Frame, None]):
+    """Draws, encodes and publishes a camera's frames, each with the detections that belong to it.
+
+    An encoder that fails costs that camera its video, is logged once, and costs nobody else anything.
+    """
+
+    def __init__(
+        self,
+        overlay: Overlay,
+        annotate: Callable[[Picture, Detections], Picture],
+        encoder: Encoder,
+        audience: Audience,
+        sink: Sink,
+        metrics: CameraMetrics,
+    ) -> None:
+        self._overlay = overlay
+        self._annotate = annotate
+        self._encoder = encoder
+        self._audience = audience
+        self._sink = sink
+        self._metrics = metrics
+        self._broken = False
+        self._log = structlog.get_logger()
+
+    def __call__(self, frame: Frame) -> Iterable[None]:
+        """Publish one frame of video; waits for the frame's detections."""
+        found = self._overlay.take(frame)
+        if not self._broken:
+            try:
+                with self._metrics.stage("film"):
+                    drawn = self._annotate(frame.picture, found)
+                    self._publish(self._encoder(frame, drawn, self._audience.arrived()))
+            except EncodeError as error:
+                self._broken = True
+                self._log.error("no video of this camera", camera=frame.camera, reason=str(error))
+        return ()
+
+    def flush(self) -> Iterable[None]:
+        """Publish what the encoder still holds."""
+        if not self._broken:
+            self._publish(self._encoder.flush())
+        return ()
+
+    def close(self) -> None:
+        """Let the encoder go."""
+        self._encoder.close()
+
+    def _publish(self, packets: Iterable[Packet]) -> None:
+        for packet in packets:
+            self._sink.video(packet)
+            self._metrics.filmed(packet)

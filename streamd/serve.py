@@ -1,0 +1,175 @@
+"""The life of the process: settings in, READY told, signals answered, drained, exit.
+
+One loop in the main thread does all the watching. Signals are blocked in every thread and fetched here with
+sigtimedwait(2), so no handler ever runs in the middle of anything.
+"""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import structlog
+
+from streamd import config, log, publish
+from streamd.clock import Clock, StopGroup, SystemClock
+from streamd.daemon import Daemon
+from streamd.errors import DrainError, StreamdError
+from streamd.flow.pipeline import Pipeline
+from streamd.flow.stage import Feed, Relay, Stage
+from streamd.metrics import Metrics, MetricsServer
+from streamd.notify import Notifier
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+TICK_S = 0.1
+GRACE_S = 1.0  # between cutting the stages off and giving up on them
+
+
+def serve(path: Path, environment: Mapping[str, str], wait_for: frozenset[publish.Socket] = frozenset()) -> None:
+    """Run the daemon until every source has ended or a signal ends it.
+
+    `wait_for` names the sockets that must have a subscriber before the first camera starts.
+
+    Raises:
+        StreamdError: what keeps the daemon from starting, or what stopped it.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    clock, notifier = SystemClock(), Notifier(environment)
+    settings = config.load(path, environment)
+    journal = "JOURNAL_STREAM" in environment
+    log.setup(settings.log.level, settings.log.format, secrets=config.secrets(settings), journal=journal)
+    metrics = Metrics(clock)
+    with ExitStack() as stack:
+        sink = stack.enter_context(closing(publish.open_sinks(settings.publish, clock, settings.base)))
+        if settings.metrics is not None:
+            stack.enter_context(pages(MetricsServer(settings.metrics.bind, metrics)))
+        daemon = stack.enter_context(closing(Daemon(settings, sink, metrics, clock)))
+        watch = Watch(daemon, path, environment, notifier, metrics, clock)
+        if watch.wait_for_subscribers(sink, wait_for):
+            daemon.start()
+        watch.until_ended()
+    notifier.close()
+
+
+@contextmanager
+def pages(server: MetricsServer) -> Iterator[None]:
+    """Serve the metrics in a stage of their own while the block runs."""
+    stop = StopGroup()
+    service = Pipeline([Stage("metrics", Relay(), Feed(server.serve(stop)))], stop)
+    service.start()
+    try:
+        yield
+    finally:
+        service.stop()
+        service.wait()
+
+
+class Watch:
+    """The loop that watches a daemon: signals, reload, the watchdog, the time to drain."""
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        path: Path,
+        environment: Mapping[str, str],
+        notifier: Notifier,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._daemon = daemon
+        self._path = path
+        self._environment = environment
+        self._notify = notifier
+        self._metrics = metrics
+        self._clock = clock
+        self._deadline_ns: int | None = None
+        self._running: tuple[str, ...] = ()
+        self._progress = (0, clock.monotonic_ns())
+        self._log = structlog.get_logger()
+
+    def wait_for_subscribers(self, sink: publish.Sinks, wait_for: frozenset[publish.Socket]) -> bool:
+        """Wait until each named socket has a subscriber; false when a signal came first."""
+        while not all(sink.subscribers(socket) for socket in wait_for):
+            if signal.sigtimedwait(SIGNALS[:2], TICK_S) is not None:
+                self._daemon.stop()
+                return False
+        return True
+
+    def until_ended(self) -> None:
+        """Watch until every stage has ended.
+
+        Raises:
+            StreamdError: the first error of a stage, as its user can mend it.
+            DrainError: stages did not end in time.
+        """
+        self._notify(READY="1", STATUS=f"{len(self._daemon.settings.cameras)} cameras")
+        while not self._daemon.tick():
+            self._answer(signal.sigtimedwait(SIGNALS, TICK_S))
+            self._drain()
+            self._ping()
+        self._log_ended(())
+        if self._daemon.pipeline.error is not None:
+            raise self._daemon.pipeline.error
+
+    def _answer(self, received: signal.struct_siginfo | None) -> None:
+        if received is None:
+            return
+        name = signal.Signals(received.si_signo).name
+        if received.si_signo == signal.SIGHUP:
+            self._reload()
+        elif self._deadline_ns is None:
+            self._log.info("stopping", signal=name)
+            self._daemon.stop()
+        else:
+            self._log.warning("leaving at once", signal=name, running=self._daemon.pipeline.running())
+            os._exit(1)
+
+    def _drain(self) -> None:
+        """Hold a stopping pipeline to its time; a failed stage stops it as a signal does."""
+        if not self._daemon.stopping:
+            return
+        now = self._clock.monotonic_ns()
+        if self._deadline_ns is None:
+            self._deadline_ns = now + int(self._daemon.settings.drain_timeout * 1e9)
+            self._notify(STOPPING="1")
+        running = self._daemon.pipeline.running()
+        self._log_ended(running)
+        if now > self._deadline_ns:
+            self._daemon.pipeline.abandon()
+            if not self._daemon.pipeline.wait(GRACE_S):
+                raise DrainError(
+                    f"still running after {self._daemon.settings.drain_timeout:g} s: {', '.join(running)}",
+                    mend="raise drain_timeout, or report this with the log",
+                )
+
+    def _reload(self) -> None:
+        """Apply the file as it now is; one that cannot be used changes nothing and says so."""
+        self._notify(RELOADING="1", MONOTONIC_USEC=str(self._clock.monotonic_ns() // 1000))
+        try:
+            settings = config.load(self._path, self._environment)
+            later = self._daemon.reload(settings)
+        except StreamdError as error:
+            self._log.error("reload refused, the old configuration stays", reason=str(error))
+            self._metrics.reloaded(accepted=False)
+            self._notify(READY="1", STATUS=f"reload refused: {str(error).splitlines()[0]}")
+            return
+        if later:
+            self._log.warning("changed, but in force only after a restart", sections=later)
+        self._log.info("reloaded", cameras=tuple(settings.cameras))
+        self._metrics.reloaded(accepted=True)
+        self._notify(READY="1", STATUS=f"{len(settings.cameras)} cameras")
+
+    def _log_ended(self, running: tuple[str, ...]) -> None:
+        for name in self._running:
+            if name not in running:
+                self._log.info("ended", stage=name)
+        self._running = running
+
+    def _ping(self) -> None:
+        """Feed the watchdog while batches are finished, or while there is none to finish."""
+        now, done = self._clock.monotonic_ns(), self._metrics.batches
+        if done != self._progress[0] or not self._daemon.pending():
+            self._progress = (done, now)
+        if self._notify.watchdog_s and now - self._progress[1] < self._notify.watchdog_s * 1e9:
+            self._notify(WATCHDOG="1")
