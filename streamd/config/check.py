@@ -18,7 +18,7 @@ from streamd.units import parse_seconds
 from streamd.yamlfile import KeyPath, Value
 
 SUFFIXES = (".onnx", ".engine")
-SCHEMES = "rtsp://, rtsps://, http://, https://, a file's path, bundled:NAME and scenes:"
+SCHEMES = "rtsp://, rtsps://, http://, https://, a file's path, bundled:NAME and scenes"
 
 _DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,3})?", re.ASCII)
 
@@ -95,7 +95,7 @@ def _camera(path: KeyPath, camera: dict[str, Value], base: Path, models: list[st
 
 def _uri(text: str, base: Path) -> str:
     """Return what is wrong with a camera's address, or nothing."""
-    if text.startswith("scenes:"):
+    if text == "scenes" or text.startswith("scenes:"):
         return ""
     if text.startswith("file:"):
         return missing(text.removeprefix("file://").removeprefix("file:"), base)
@@ -132,7 +132,7 @@ def _password_file(path: KeyPath, camera: dict[str, Value], base: Path) -> Itera
     elif parts.password:
         yield Fault(path, "`uri` holds a password already; keep one of them")
     elif not parts.user:
-        yield Fault(path, "`uri` names no user; write rtsp://USER@HOST/PATH")
+        yield Fault(path, "`uri` names no user; write USER@ before its host")
     yield from secret_file(path, base / text)
 
 

@@ -96,9 +96,9 @@ class Camera(Section):
     """One stream in."""
 
     uri: Secret = Field(
-        description="rtsp://, rtsps://, http(s)://, a video file relative to this file, bundled:NAME, or scenes:. "
+        description="rtsp://, rtsps://, http(s)://, a video file relative to this file, bundled:NAME, or scenes. "
         "A variable in the user or password is percent-encoded by itself.",
-        examples=["rtsp://viewer:${FRONT_DOOR_PASSWORD}@192.0.2.10/stream1", "clips/street.mp4"],
+        examples=["rtsp://192.0.2.10/stream1", "rtsp://viewer:${PASSWORD}@192.0.2.10/stream1", "clips/street.mp4"],
     )
     model: Text = Field(description="Which of the models watches it.", examples=["street"])
     password_file: FilePath | None = Field(
