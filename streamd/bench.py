@@ -1,0 +1,184 @@
+"""The daemon against bare inference, in one run: how much of the model's own speed reaches the subscriber.
+
+Rounds alternate: the whole daemon on its cameras for some seconds, then the same model alone, `session.run` in a
+loop with the same thread settings and as many rows. Each round gives one ratio; the median of them is reported,
+since both sides of a round see about the same machine.
+"""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from streamd import config
+from streamd.clock import Clock, StopGroup
+from streamd.corridor import Sink
+from streamd.daemon import Daemon
+from streamd.errors import SourceError
+from streamd.frames import Detections, Frame, Notice, Packet
+from streamd.infer.session import open_session
+from streamd.metrics import Metrics
+
+WARM_S = 1.0  # of each round: files open, buffers are touched, the first keyframe comes
+TICK_S = 0.05
+DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round measured: frames a second of both sides, and each frame's way from capture to publication."""
+
+    end_to_end_fps: float
+    bare_fps: float
+    latencies_ms: tuple[float, ...]
+    dropped: int
+    rows: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The medians of all rounds; percentiles of latency over every frame of them, in milliseconds."""
+
+    model: str
+    cameras: int
+    threads: int
+    rounds: int
+    rows_mean: float
+    end_to_end_fps: float
+    bare_fps: float
+    ratio: float
+    ratios: tuple[float, ...]
+    latency_p50_ms: float
+    latency_p95_ms: float
+    latency_p99_ms: float
+    published: int
+    dropped: int
+
+
+def bench(settings: config.Config, sink: Sink, clock: Clock, *, seconds: float, rounds: int) -> Report:
+    """Measure `rounds` rounds of `seconds` for each side, on the first model that a camera uses.
+
+    Cameras that are files should be read `asap` and looped; other cameras are measured at the rate they come.
+
+    Raises:
+        SourceError: no frame was published within a round.
+    """
+    name = next(iter(settings.cameras.values())).model
+    model = settings.models[name]
+    path = config.locate(model.path, settings.base)
+    measured = []
+    for _ in range(rounds):
+        sent, dropped, rows = end_to_end(settings, sink, clock, seconds)
+        if len(sent) < 2:
+            raise SourceError(
+                f"only {len(sent)} frames were published in {seconds:g} s",
+                mend="check the cameras with `streamd serve`, or raise --seconds",
+            )
+        span_s = (sent[-1][0] - sent[0][0]) / 1e9
+        latencies = tuple(age_ns / 1e6 for _, age_ns in sent)
+        bare_fps = bare(path, model, clock, seconds, max(1, round(rows)))
+        measured.append(Round((len(sent) - 1) / span_s, bare_fps, latencies, dropped, rows))
+    return summarise(measured, str(path), model.threads, len(settings.cameras))
+
+
+def summarise(measured: Sequence[Round], model: str, threads: int, cameras: int) -> Report:
+    """Return the report of these rounds."""
+    ratios = tuple(one.end_to_end_fps / one.bare_fps for one in measured)
+    latencies = [ms for one in measured for ms in one.latencies_ms]
+    p50, p95, p99 = (float(value) for value in np.percentile(latencies, (50, 95, 99)))
+    return Report(
+        model=model,
+        cameras=cameras,
+        threads=threads,
+        rounds=len(measured),
+        rows_mean=statistics.fmean(one.rows for one in measured),
+        end_to_end_fps=statistics.median(one.end_to_end_fps for one in measured),
+        bare_fps=statistics.median(one.bare_fps for one in measured),
+        ratio=statistics.median(ratios),
+        ratios=ratios,
+        latency_p50_ms=p50,
+        latency_p95_ms=p95,
+        latency_p99_ms=p99,
+        published=len(latencies),
+        dropped=sum(one.dropped for one in measured),
+    )
+
+
+def end_to_end(
+    settings: config.Config, sink: Sink, clock: Clock, seconds: float
+) -> tuple[list[tuple[int, int]], int, float]:
+    """Run the daemon; return when each frame was published and how old it was, frames dropped, and rows a run."""
+    metrics, tally = Metrics(clock), Tally(sink, clock)
+    with running(settings, tally, metrics, clock) as daemon:
+        pause = StopGroup()  # nobody gives it: waiting on it is how this thread passes time
+        begin_ns = clock.monotonic_ns() + int(WARM_S * 1e9)
+        end_ns = begin_ns + int(seconds * 1e9)
+        while clock.monotonic_ns() < end_ns and not daemon.tick():
+            pause.wait(TICK_S)
+        sent = [one for one in list(tally.sent) if begin_ns <= one[0] < end_ns]
+        dropped = sum(camera.frames_dropped["model"] for camera in metrics.cameras.values())
+    rows = [model.rows.mean for model in metrics.models.values()]
+    return sent, dropped, statistics.fmean(rows)
+
+
+@contextmanager
+def running(settings: config.Config, sink: Sink, metrics: Metrics, clock: Clock) -> Iterator[Daemon]:
+    """Run the daemon while the block does; it has drained afterwards.
+
+    Raises:
+        StreamdError: what stopped one of its stages.
+    """
+    with closing(Daemon(settings, sink, metrics, clock)) as daemon:
+        daemon.start()
+        try:
+            yield daemon
+        finally:
+            daemon.stop()
+            while not daemon.tick():
+                daemon.pipeline.wait(TICK_S)
+        if daemon.pipeline.error is not None:
+            raise daemon.pipeline.error
+
+
+def bare(path: Path, model: config.Model, clock: Clock, seconds: float, rows: int) -> float:
+    """Return the frames a second of `session.run` alone, `rows` at a time, with the model's thread settings."""
+    session = open_session(path, threads=model.threads, spin="running", sides={})
+    node = session.get_inputs()[0]
+    settled = [side if isinstance(side, int) else rows for side in node.shape]
+    feed = {node.name: np.random.default_rng(0).random(settled).astype(DTYPES[node.type])}
+    session.run(None, feed)
+    runs = 0
+    begin_ns = clock.monotonic_ns()
+    while clock.monotonic_ns() - begin_ns < seconds * 1e9:
+        session.run(None, feed)
+        runs += 1
+    return float(runs * settled[0] * 1e9 / (clock.monotonic_ns() - begin_ns))
+
+
+class Tally:
+    """A sink that passes everything on and notes when each detection message had been sent."""
+
+    def __init__(self, sink: Sink, clock: Clock) -> None:
+        self._sink = sink
+        self._clock = clock
+        self.sent: list[tuple[int, int]] = []  # monotonic_ns, nanoseconds since capture
+
+    def detections(self, frame: Frame, found: Detections, labels: Sequence[str], model: str) -> None:
+        """Pass on and note."""
+        self._sink.detections(frame, found, labels, model)
+        self.sent.append((self._clock.monotonic_ns(), self._clock.unix_ns() - frame.captured_at_ns))
+
+    def event(self, notice: Notice) -> None:
+        """Pass on."""
+        self._sink.event(notice)
+
+    def video(self, packet: Packet) -> None:
+        """Pass on."""
+        self._sink.video(packet)
+
+    def wanted(self, camera: str) -> bool:
+        """Pass on."""
+        return self._sink.wanted(camera)

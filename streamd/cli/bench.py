@@ -1,0 +1,120 @@
+"""`streamd bench`: the daemon against bare inference, in one run."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from streamd.config import Config
+
+MODEL = "bundled:street.onnx"
+SOURCE = "bundled:street.mp4"
+
+
+@click.command(name="bench")
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--model", help=f"A model file.  [default: {MODEL}]")
+@click.option("--source", help=f"A URI or a video file, read as fast as it can be.  [default: {SOURCE}]")
+@click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 256), help="Most frames in one run.")
+@click.option("--threads", default=0, show_default=True, type=click.IntRange(0, 256), help="0: one a core.")
+@click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(min=0.5), help="Of each side a round.")
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option("--video", is_flag=True, help="Have a subscriber watch the annotated video, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    config: Path | None,
+    model: str | None,
+    source: str | None,
+    batch: int,
+    threads: int,
+    seconds: float,
+    rounds: int,
+    video: bool,
+    as_json: bool,
+) -> None:
+    """Measure how much of a model's own speed reaches the subscriber.
+
+    With CONFIG its cameras and its first model are measured, otherwise one --model on one --source. A subscriber
+    in a process of its own receives the detections.
+    """
+    from streamd import log  # noqa: PLC0415 - `streamd --help` must not load the rooms
+    from streamd.bench import bench  # noqa: PLC0415 - likewise
+    from streamd.clock import SystemClock  # noqa: PLC0415 - likewise
+    from streamd.publish import open_sinks  # noqa: PLC0415 - likewise
+
+    if config is not None and (model or source):
+        raise click.UsageError("CONFIG names the model and the cameras: leave --model and --source out")
+    log.setup("warning", "console")
+    clock = SystemClock()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamd-bench-")))
+        settings = from_file(config, folder) if config else one_stream(model, source, batch, threads, folder)
+        sink = stack.enter_context(open_sinks(settings.publish, clock))
+        listen(stack, "subscribe", sink.endpoints["detections"], "--json")
+        if video:
+            camera = next(iter(settings.cameras))
+            listen(stack, "record", sink.endpoints["video"], "--camera", camera, "--out", str(folder / "recorded"))
+        report = bench(settings, sink, clock, seconds=seconds, rounds=rounds)
+    click.echo(json.dumps(asdict(report)) if as_json else told(asdict(report)))
+
+
+def one_stream(model: str | None, source: str | None, batch: int, threads: int, folder: Path) -> "Config":
+    """Return the configuration of one model on one source, which is read as fast as it can be, in a loop."""
+    from streamd import config as configuration  # noqa: PLC0415 - likewise
+
+    tree = {
+        "models": {"bench": {"path": absolute(model or MODEL), "batch": batch, "threads": threads}},
+        "cameras": {"bench": {"uri": absolute(source or SOURCE), "model": "bench", "pace": "asap", "loop": True}},
+        "publish": sockets(folder),
+    }
+    return configuration.parse(json.dumps(tree).encode(), folder / "bench.yaml", {})
+
+
+def from_file(path: Path, folder: Path) -> "Config":
+    """Return a configuration as it stands in its file, publishing to sockets of the benchmark's own."""
+    from streamd import config as configuration  # noqa: PLC0415 - likewise
+
+    settings = configuration.load(path, os.environ)
+    publish = configuration.Publish.model_validate(sockets(folder))
+    return settings.model_copy(update={"publish": publish, "metrics": None})
+
+
+def sockets(folder: Path) -> dict[str, Any]:
+    """Return a publish section that disturbs nobody."""
+    return {"detections": {"bind": f"ipc://{folder}/detections"}, "video": {"bind": f"ipc://{folder}/video"}}
+
+
+def absolute(place: str) -> str:
+    """Return a file's absolute path, and any other URI as it is."""
+    return place if ":" in place else str(Path(place).resolve())
+
+
+def listen(stack: ExitStack, *arguments: str) -> None:
+    """Start a streamd command that reads along, unseen, until the stack unwinds."""
+    process = stack.enter_context(
+        subprocess.Popen([sys.executable, "-m", "streamd", *arguments], stdout=subprocess.DEVNULL)
+    )
+    stack.callback(process.terminate)
+
+
+def told(report: dict[str, Any]) -> str:
+    """Return the report as lines for people."""
+    return "\n".join(
+        (
+            f"{report['model']}, {report['cameras']} camera(s), {report['rows_mean']:.1f} frames a run",
+            f"  end to end  {report['end_to_end_fps']:8.1f} frames/s",
+            f"  bare        {report['bare_fps']:8.1f} frames/s",
+            f"  ratio       {report['ratio']:8.3f}   (rounds: {', '.join(f'{r:.3f}' for r in report['ratios'])})",
+            f"  latency     {report['latency_p50_ms']:.1f} ms p50, {report['latency_p95_ms']:.1f} p95, "
+            f"{report['latency_p99_ms']:.1f} p99, capture to publication",
+            f"  published   {report['published']} frames, {report['dropped']} dropped for newer ones",
+        )
+    )
