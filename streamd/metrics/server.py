@@ -25,8 +25,8 @@ Answer = tuple[int, str, bytes]
 class MetricsServer:
     """Serves /metrics, /livez, /readyz and /status. It starts no thread: somebody runs `serve` in one."""
 
-    def __init__(self, bind: str, metrics: Metrics) -> None:
-        """Bind ADDRESS:PORT; port 0 takes a free one, which `port` then tells.
+    def __init__(self, bind: str, metrics: Metrics, request_s: float = REQUEST_S) -> None:
+        """Bind ADDRESS:PORT; port 0 takes a free one, which `port` then tells. A request has `request_s` seconds.
 
         Raises:
             PublishError: the address cannot be bound.
@@ -35,6 +35,7 @@ class MetricsServer:
         host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._metrics = metrics
+        self._request_s = request_s
         try:
             self._socket = socket.create_server((host, int(port)), family=family)
         except (OSError, OverflowError, ValueError) as error:
@@ -88,7 +89,7 @@ class MetricsServer:
         return 404, TEXT, b"there are /metrics, /livez, /readyz and /status\n"
 
     def _converse(self, connection: socket.socket) -> None:
-        deadline = time.monotonic() + REQUEST_S
+        deadline = time.monotonic() + self._request_s
         request = b""
         while b"\r\n\r\n" not in request and b"\n\n" not in request and len(request) < MAX_REQUEST:
             connection.settimeout(max(0.001, deadline - time.monotonic()))

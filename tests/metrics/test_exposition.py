@@ -1,0 +1,45 @@
+from collections import Counter
+from types import SimpleNamespace
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from streamd.metrics.exposition import expose
+
+
+def samples(metrics):
+    families = text_string_to_metric_families(expose(metrics).decode())
+    return {
+        (s.name, *(s.labels[key] for key in sorted(s.labels))): s.value for family in families for s in family.samples
+    }
+
+
+def test_an_idle_daemon_can_be_scraped(metrics):
+    assert samples(metrics)["streamd_reloads_total", "refused"] == 0
+
+
+def test_counters_carry_their_camera(metrics, frame):
+    camera = metrics.camera("front")
+    camera.decoded(frame())
+    camera.dropped("film")
+    camera.watch(SimpleNamespace(corrupt=3, reconnects=Counter(timeout=2)))
+    found = samples(metrics)
+    assert found["streamd_frames_decoded_total", "front"] == 1
+    assert found["streamd_frames_dropped_total", "front", "film"] == 1
+    assert found["streamd_frames_corrupt_total", "front"] == 3
+    assert found["streamd_reconnects_total", "front", "timeout"] == 2
+    assert found["streamd_frame_age_seconds", "front"] == 0
+
+
+def test_histograms_are_cumulative(metrics):
+    for rows in (1, 3, 999):
+        metrics.model("street").ran(rows)
+    found = samples(metrics)
+    bounds = ("1.0", "2.0", "4.0", "256.0", "+Inf")
+    assert [found["streamd_batch_rows_bucket", le, "street"] for le in bounds] == [1, 1, 2, 2, 3]
+    assert found["streamd_batch_rows_sum", "street"] == 1003
+
+
+def test_a_camera_that_has_gone_is_told_no_more(metrics):
+    metrics.camera("front")
+    metrics.forget("front")
+    assert b"front" not in expose(metrics)
