@@ -2,14 +2,15 @@
 
 import difflib
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
 
 from streamd.config.text import Fault
 from streamd.yamlfile import KeyPath, Value
+
+Details = Mapping[str, Any]  # one of pydantic's errors: its type, loc, msg and ctx
 
 _EXPECTED = {
     "string_type": "text",
@@ -37,7 +38,7 @@ _NAME = "a name is letters, digits, `_`, `.` and `-`, begins with a letter or di
 
 def explain(error: ValidationError, model: type[BaseModel], tree: Value) -> list[Fault]:
     """Return one fault for each error that `model` found in `tree`."""
-    return [_fault(details, model, tree) for details in error.errors(include_url=False)]
+    return [_fault(dict(details), model, tree) for details in error.errors(include_url=False)]
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -47,7 +48,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"; did you mean `{known[close[0]]}`?" if close else ""
 
 
-def _fault(details: ErrorDetails, model: type[BaseModel], tree: Value) -> Fault:
+def _fault(details: Details, model: type[BaseModel], tree: Value) -> Fault:
     path = tuple(part for part in details["loc"] if part != "[key]")
     if details["loc"][-1:] == ("[key]",):
         return Fault(path, f"{_NAME}; write another name")
@@ -59,7 +60,7 @@ def _fault(details: ErrorDetails, model: type[BaseModel], tree: Value) -> Fault:
     return Fault(path, _wrong_value(details, _got(model, path, tree), _at(tree, path), example))
 
 
-def _wrong_value(details: ErrorDetails, got: str, value: Value, example: str) -> str:
+def _wrong_value(details: Details, got: str, value: Value, example: str) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if kind in _BOUNDS:
         word, limit = _BOUNDS[kind]
