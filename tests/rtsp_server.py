@@ -44,6 +44,11 @@ def main(arguments: list[str]) -> None:
     GLib.MainLoop().run()
 
 
+# The parser repeats SPS and PPS before each IDR picture; the payloader would do so before each IDR *slice*, which tears
+# pictures of several slices.
+_PAYLOAD = "h264parse name=parse config-interval=-1 ! rtph264pay name=pay0 pt=96"
+
+
 class _Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc] # gi has no types
     """One mount; an MP4 is looped by seeking to its start when its segment is done."""
 
@@ -78,16 +83,12 @@ def _factory(source: str, loop: bool, secured: bool) -> "_Factory":
         width, height = size.split("x")
         launch = (
             f"( videotestsrc is-live=true pattern=ball ! video/x-raw,width={width},height={height},"
-            f"framerate={fps or 25}/1 ! openh264enc gop-size=10 ! h264parse name=parse ! "
-            "rtph264pay name=pay0 pt=96 config-interval=-1 )"
+            f"framerate={fps or 25}/1 ! openh264enc gop-size=10 ! {_PAYLOAD} )"
         )
         loop = False
     else:
         file = Path(source).resolve()
-        launch = (
-            f'( filesrc location="{file}" ! qtdemux ! h264parse name=parse ! '
-            "rtph264pay name=pay0 pt=96 config-interval=-1 )"
-        )
+        launch = f'( filesrc location="{file}" ! qtdemux ! {_PAYLOAD} )'
     factory = _Factory(launch, loop)
     if secured:
         role = GstRtspServer.RTSPPermissions()

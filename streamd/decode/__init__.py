@@ -8,6 +8,7 @@ live.py       rtsp, rtsps, http, https         file.py    videos and images; `pi
 scenes.py     drawn streets                    address.py where a URI points, and its password
 stream.py     one open container: packets in, shots out         picture.py  decoded frame -> Picture
 timeline.py   rising timestamps                pace.py    real time from timestamps
+watch.py      fails a stream that stands still, though bytes arrive
 interrupt.py  lets the stop signal end a blocked read
 
 A new source is one file, one line in `SOURCES`, one test.
@@ -47,12 +48,14 @@ def open_camera(name: str, camera: config.Camera, base: Path, clock: Clock, rng:
     Raises:
         SourceError: the URI or the password file cannot be used.
     """
-    place = address(camera, base)
-    kind = SOURCES.get(place.scheme)
-    if kind is None:
-        raise SourceError(
-            f"camera {name}: no source reads {place.scheme!r}",
-            mend=f"write a file path, bundled:NAME, or a URI of {', '.join(SOURCES)}",
-        )
     stats = Stats()
-    return Camera(name, camera, kind(place, camera, clock, stats), stats, clock, rng or random.Random())
+    try:
+        place = address(camera, base)
+        kind = SOURCES.get(place.scheme)
+        if kind is None:
+            mend = f"write a file path, bundled:NAME, or a URI of {', '.join(SOURCES)}"
+            raise SourceError(f"no source reads {place.scheme}:", mend=mend)
+        source = kind(place, camera, clock, stats)
+    except SourceError as error:
+        raise SourceError(f"camera {name}: {error.what}", mend=error.mend) from error
+    return Camera(name, camera, source, stats, clock, rng or random.Random())

@@ -29,7 +29,7 @@ class FileSource:
 
     def check(self) -> None:
         """Open the file and decode its first frame."""
-        for _ in self._lap():
+        for _ in _shots(Path(self._address.target), self._address.shown, Stats()):
             return
         raise StreamError(
             f"{self._address.shown}: no frame of its video can be decoded", cause="invalid", mend="name another"
@@ -46,7 +46,7 @@ class FileSource:
         while True:
             due_ns = end_ns = begin_ns
             first_ns: int | None = None
-            for shot in self._lap():
+            for shot in _shots(Path(self._address.target), self._address.shown, self._stats):
                 if first_ns is None:
                     first_ns = shot.pts_ns or 0
                 due_ns = end_ns if shot.pts_ns is None else begin_ns + shot.pts_ns - first_ns
@@ -61,9 +61,6 @@ class FileSource:
             if not self._camera.loop or stop.is_set():
                 return
             begin_ns = end_ns
-
-    def _lap(self) -> Iterator[Shot]:
-        return _shots(Path(self._address.target), self._address.shown, self._stats)
 
 
 def pictures(path: Path) -> Iterator[Picture]:
@@ -90,7 +87,7 @@ def picture_from_image(path: Path) -> Picture:
 def _shots(path: Path, shown: str, stats: Stats) -> Iterator[Shot]:
     if path.is_file() and path.stat().st_size == 0:
         raise StreamError(f"{shown}: the file is empty", cause="invalid", mend="name a file with video in it")
-    # `file:` keeps FFmpeg from reading a protocol into a name with a colon; `./` would not survive an absolute path
+    # `file:` keeps FFmpeg from reading a protocol into a name with a colon
     stream = open_stream(f"file:{path}", shown, stats, threads="AUTO")
     try:
         yield from _whole(stream, shown)

@@ -11,11 +11,12 @@ from streamd.decode.interrupt import interrupted_by
 from streamd.decode.pace import Pace
 from streamd.decode.source import Shot, Stats, StreamError
 from streamd.decode.stream import Stream, explained, open_stream
+from streamd.decode.watch import Watch
 
 # Enough to learn a camera's codec and size; FFmpeg's own 5 s would be spent on guessing the frame rate.
 # `fflags nobuffer` is left out on purpose: it throws the packets of the probe away, the first key frame among them.
 _PROBE = {"analyzeduration": "1000000", "probesize": "1000000", "fpsprobesize": "0"}
-_RECORDED = ("mov", "matroska", "hls", "mpegts", "flv", "dash", "avi")  # arrives faster than it plays
+_RECORDED = ("mov", "matroska", "hls", "dash", "avi")  # what HTTP serves of these arrives faster than it plays
 
 
 class LiveSource:
@@ -72,7 +73,7 @@ class LiveSource:
             raise
 
     def _shots(self, stream: Stream, stop: Stop) -> Iterator[Shot]:
-        watch = _Watch(self._camera, self._clock, self._address.shown)
+        watch = Watch(self._camera, self._clock, self._address.shown)
         packets = stream.packets()
         while not stop.is_set():
             try:
@@ -94,45 +95,6 @@ class LiveSource:
                     watch.picture()
                     yield shot
             watch.check()
-
-
-class _Watch:
-    """Fails a stream that keeps sending and yet does not move: bytes are no progress, timestamps and pictures are."""
-
-    def __init__(self, camera: config.Camera, clock: Clock, shown: str) -> None:
-        self._clock = clock
-        self._shown = shown
-        self._stalled_s = camera.read_timeout
-        # a key frame may be long in coming, so a picture gets the time of an opening and of a read
-        self._blind_s = camera.open_timeout + self._stalled_s
-        self._timestamp: int | None = None
-        self._moved_ns = self._seen_ns = clock.monotonic_ns()
-
-    def packet(self, timestamp: int | None) -> None:
-        """Note a packet; one without a timestamp counts as movement, there being nothing to compare."""
-        if timestamp is None or timestamp != self._timestamp:
-            self._timestamp = timestamp
-            self._moved_ns = self._clock.monotonic_ns()
-
-    def picture(self) -> None:
-        """Note a decoded picture."""
-        self._seen_ns = self._clock.monotonic_ns()
-
-    def check(self) -> None:
-        """Raise `StreamError` when either has been missing for too long."""
-        now_ns = self._clock.monotonic_ns()
-        if now_ns - self._moved_ns > self._stalled_s * 1e9:
-            raise StreamError(
-                f"{self._shown}: data arrives, yet its timestamps stood still for {self._stalled_s:g} s",
-                cause="stalled",
-                mend="restart the camera's stream",
-            )
-        if now_ns - self._seen_ns > self._blind_s * 1e9:
-            raise StreamError(
-                f"{self._shown}: data arrives, yet no picture could be decoded for {self._blind_s:g} s",
-                cause="stalled",
-                mend="check the camera's codec and key frame interval",
-            )
 
 
 def _silent(shown: str, what: str, key: str, seconds: float) -> StreamError:

@@ -34,7 +34,7 @@ class ScenesSource:
 
     def run_once(self, stop: Stop) -> Iterator[Shot]:
         """Draw frame after frame until `stop`."""
-        from streamd.scenes import to_i420  # noqa: PLC0415 - draws with OpenCV, which network cameras do not load
+        from streamd.scenes.colour import to_i420  # noqa: PLC0415 - draws with OpenCV, which network cameras do not load
 
         scene = self._scene()
         duration_ns = round(1e9 / self._options["fps"])

@@ -75,7 +75,10 @@ class Stream:
             self._damage()
             return
         for frame in frames:
-            captured_at_ns, torn = frame.opaque or (captured_at_ns, False)  # of the packet that began the frame
+            if isinstance(frame.opaque, tuple):  # what was noted on the packet that this frame came from
+                captured_at_ns, torn = frame.opaque
+            else:
+                torn = False
             if torn or frame.is_corrupt:
                 self._damage()
             else:

@@ -7,8 +7,8 @@ class Timeline:
     """Maps a stream's timestamps to nanoseconds that begin at 0 and strictly rise."""
 
     def __init__(self) -> None:
-        self._offset_ns: int | None = None
-        self._last_ns = 0
+        self._offset_ns: int | None = None  # from the stream's timestamps to the line; None before the first of them
+        self._last_ns: int | None = None  # None before the first frame
         self.jump_ns: int | None = None  # how far the stream stepped at the last timestamp; None where it did not
 
     def place(self, pts_ns: int | None, duration_ns: int) -> int:
@@ -18,14 +18,14 @@ class Timeline:
         is a step back, none, or one of more than 10 s and ten frames; the line then goes on from there.
         """
         self.jump_ns = None
-        if self._offset_ns is None:
-            self._offset_ns = -(pts_ns or 0)
-            return 0
-        step_ns = duration_ns if pts_ns is None else pts_ns + self._offset_ns - self._last_ns
-        if not 0 < step_ns <= max(_GAP_NS, 10 * duration_ns):
+        next_ns = 0 if self._last_ns is None else self._last_ns + max(duration_ns, 1)
+        if pts_ns is not None and self._offset_ns is not None and self._last_ns is not None:
+            step_ns = pts_ns + self._offset_ns - self._last_ns
+            if 0 < step_ns <= max(_GAP_NS, 10 * duration_ns):
+                self._last_ns += step_ns
+                return self._last_ns
             self.jump_ns = step_ns
-            step_ns = max(duration_ns, 1)
-        self._last_ns += step_ns
-        if self.jump_ns is not None and pts_ns is not None:
-            self._offset_ns = self._last_ns - pts_ns
-        return self._last_ns
+        if pts_ns is not None:
+            self._offset_ns = next_ns - pts_ns
+        self._last_ns = next_ns
+        return next_ns

@@ -44,6 +44,11 @@ def test_the_scheme_chooses_the_source(uri, scheme, tmp_path):
     assert address(config.Camera(uri=uri, model="m"), tmp_path).scheme == scheme
 
 
+def test_a_uri_without_a_host_names_the_camera(camera):
+    with pytest.raises(SourceError, match="camera front: no host"):
+        camera("rtsp:///stream")
+
+
 def test_a_scheme_nobody_reads_is_an_error(camera):
     with pytest.raises(SourceError, match="gopher"):
         camera("gopher://h/1")

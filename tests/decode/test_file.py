@@ -187,6 +187,14 @@ def test_damage_in_the_middle_is_counted_and_leaves_a_gap(camera, clip, stop, sp
     assert frames[-1].seq >= len(frames)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7680, 4320)])
+def test_a_picture_of_any_size_is_a_frame(size, camera, tmp_path, stop, split):
+    width, height = size
+    cv2.imwrite(str(tmp_path / "any.png"), np.zeros((height, width, 3), np.uint8))
+    frames, _ = split(camera(tmp_path / "any.png", pace="asap").frames(stop))
+    assert [frame.picture.y.shape for frame in frames] == [(height, width)]
+
+
 @pytest.mark.parametrize("name", ["still.jpg", "still.png"])
 def test_an_image_is_a_file_of_one_frame(name, camera, tmp_path, stop, split):
     path = tmp_path / name

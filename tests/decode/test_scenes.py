@@ -2,10 +2,6 @@ import pytest
 
 from streamd.errors import SourceError
 
-scenes = pytest.importorskip("streamd.scenes")
-if not hasattr(scenes, "to_i420"):
-    pytest.skip("scenes cannot draw I420 yet", allow_module_level=True)
-
 
 def some(camera, stop, count, split):
     items = camera.frames(stop)

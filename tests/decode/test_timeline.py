@@ -40,6 +40,12 @@ def test_a_repeated_timestamp_is_a_jump():
     assert placed(0, 0)[1].jump_ns == 0
 
 
+def test_the_first_timestamp_after_frames_without_is_no_jump():
+    line, timeline = placed(None, 0)
+    assert line == [0, 40]
+    assert timeline.jump_ns is None
+
+
 def test_frames_without_timestamps_follow_by_their_length():
     assert placed(None, None, None)[0] == [0, 40, 80]
 
