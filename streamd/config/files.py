@@ -32,10 +32,11 @@ def read_secret(path: Path) -> str:
     try:
         with path.open("rb") as file:
             secret = file.read(MAX_SECRET_BYTES + 1).decode().rstrip("\r\n")
-    except OSError as error:
-        raise unusable(path, f"cannot be read: {error.strerror}; make it readable for this user") from error
     except UnicodeDecodeError as error:
         raise unusable(path, "is not text; write the password into it, on one line") from error
+    except (OSError, ValueError) as error:  # ValueError: the path holds what no path may hold
+        reason = getattr(error, "strerror", None) or str(error)
+        raise unusable(path, f"cannot be read: {reason}; make it readable for this user") from error
     if not secret or not secret.isprintable() or len(secret) > MAX_SECRET_BYTES:
         raise unusable(path, "does not hold one line of text; write the password into it, on one line")
     return secret

@@ -18,7 +18,7 @@ _LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:\$\{[^}]*\}|[^/?#@$]|\$(?!\{)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with the value at a key path. One that is `about_key` hides others at the same place."""
+    """What is wrong with the key or value at a key path."""
 
     path: KeyPath
     message: str

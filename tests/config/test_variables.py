@@ -119,3 +119,8 @@ def test_a_password_file_that_is_of_no_use_is_told(load, tmp_path, uri, data, wo
         (tmp_path / "front").write_bytes(data)
     with pytest.raises(ConfigError, match=words):
         load(f"uri: {uri}", "password_file: front")
+
+
+def test_a_password_file_whose_path_is_none_is_told(load):
+    with pytest.raises(ConfigError, match="null byte"):
+        load("uri: rtsp://viewer@h/s", 'password_file: "a\\0b"')
