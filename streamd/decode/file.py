@@ -32,7 +32,7 @@ class FileSource:
         for _ in _shots(Path(self._address.target), self._address.shown, Stats()):
             return
         raise StreamError(
-            f"{self._address.shown}: no frame of its video can be decoded", cause="invalid", mend="name another"
+            f"{self._address.shown}: no frame of its video can be decoded", cause="invalid", mend="name another file"
         )
 
     def run_once(self, stop: Stop) -> Iterator[Shot]:
@@ -44,7 +44,7 @@ class FileSource:
         pace = Pace(self._clock) if self._camera.pace == "realtime" else None
         begin_ns = 0  # of this lap
         while True:
-            due_ns = end_ns = begin_ns
+            end_ns = begin_ns
             first_ns: int | None = None
             for shot in _shots(Path(self._address.target), self._address.shown, self._stats):
                 if first_ns is None:
@@ -88,7 +88,7 @@ def _shots(path: Path, shown: str, stats: Stats) -> Iterator[Shot]:
     if path.is_file() and path.stat().st_size == 0:
         raise StreamError(f"{shown}: the file is empty", cause="invalid", mend="name a file with video in it")
     # `file:` keeps FFmpeg from reading a protocol into a name with a colon
-    stream = open_stream(f"file:{path}", shown, stats, threads="AUTO")
+    stream = open_stream(f"file:{path}", shown, stats, live=False)
     try:
         yield from _whole(stream, shown)
     finally:

@@ -1,6 +1,7 @@
 """Live streams over a network: RTSP by TCP or UDP, and what HTTP serves (MJPEG, HLS, MP4)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import av
 
@@ -46,7 +47,8 @@ class LiveSource:
             for shot in self._shots(stream, stop):
                 if pace and pace.wait(shot.pts_ns, shot.duration_ns, stop):
                     return
-                yield shot
+                # Motion JPEG has no timestamps; FFmpeg makes some up at 25 a second
+                yield replace(shot, pts_ns=shot.captured_at_ns) if stream.format == "mpjpeg" else shot
         finally:
             stream.close()
 
@@ -62,7 +64,7 @@ class LiveSource:
                     self._address.target,
                     self._address.shown,
                     self._stats,
-                    threads="SLICE",
+                    live=True,
                     options=options,
                     timeout=timeouts,
                 )

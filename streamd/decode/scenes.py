@@ -9,6 +9,7 @@ from streamd.clock import Clock, Stop
 from streamd.decode.address import Address
 from streamd.decode.pace import Pace
 from streamd.decode.source import Shot, Stats, StreamError
+from streamd.errors import DataError
 from streamd.frames import Colour, Picture
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ class ScenesSource:
         options = dict(self._options)
         try:
             return Scene(options.pop("seed"), **options)
-        except ValueError as error:
-            raise StreamError(f"{self._shown}: {error}", cause="invalid") from error
+        except DataError as error:
+            raise StreamError(f"{self._shown}: {error.what}", cause="invalid", mend=error.mend) from error
 
 
 def _options(uri: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import av
 import av.error
@@ -53,7 +53,7 @@ class Stream:
         self.video = video
         self.format = container.format.name
         rate = video.average_rate or video.guessed_rate
-        self.duration_ns = round(1e9 / rate) if rate else NOMINAL_NS
+        self.duration_ns = round(1e9 / rate) if rate and rate <= 1000 else NOMINAL_NS  # 90000 is a clock, not a rate
 
     def packets(self) -> Iterator[Packet]:
         """Yield the packets of every stream, so that a deadline is seen even while only audio arrives."""
@@ -71,7 +71,7 @@ class Stream:
             packet.opaque = (captured_at_ns, packet.is_corrupt)
         try:
             frames = self.video.codec_context.decode(packet if packet.size else None)
-        except av.error.InvalidDataError:
+        except av.FFmpegError:  # whatever it dislikes of this packet, the next may be better
             self._damage()
             return
         for frame in frames:
@@ -92,8 +92,13 @@ class Stream:
         base = frame.time_base or self.video.time_base
         pts_ns = None if frame.pts is None or base is None else round(frame.pts * base * 1_000_000_000)
         lasts = frame.duration and base is not None and round(frame.duration * base * 1_000_000_000)
+        try:
+            picture = self._picture(frame)
+        except av.FFmpegError as error:
+            what = f"{self._shown}: its pixel format {frame.format.name} cannot be turned into 8-bit 4:2:0"
+            raise StreamError(what, cause="invalid", mend="choose another format on the camera") from error
         lost, self._lost = self._lost, 0
-        return Shot(self._picture(frame), pts_ns, lasts or self.duration_ns, captured_at_ns, lost)
+        return Shot(picture, pts_ns, lasts or self.duration_ns, captured_at_ns, lost)
 
     def _damage(self) -> None:
         self._stats.corrupt += 1
@@ -105,13 +110,14 @@ def open_stream(
     shown: str,
     stats: Stats,
     *,
-    threads: Literal["SLICE", "AUTO"],
+    live: bool,
     options: dict[str, str] | None = None,
     timeout: tuple[float, float] | None = None,
 ) -> Stream:
-    """Open `target` and choose its best video stream, decoded by slice threads (live) or by frame threads too.
+    """Open `target` and choose its best video stream.
 
-    Frame threads decode faster, but each holds one frame back: wrong for live streams.
+    Live streams are decoded by slice threads and from the first key frame on; files by frame threads too, which are
+    faster, but each holds one frame back.
 
     Raises:
         StreamError: it cannot be opened, holds no video, or the video has no decoder here.
@@ -123,10 +129,10 @@ def open_stream(
     try:
         video = _best_video(container, shown)
         context = video.codec_context
-        context.thread_type = threads
-        context.thread_count = min(4 if threads == "AUTO" else 2, os.cpu_count() or 1)
+        context.thread_type = "SLICE" if live else "AUTO"
+        context.thread_count = min(2 if live else 4, os.cpu_count() or 1)  # a process may hold many cameras
         context.copy_opaque = True  # carries the time of arrival from the packet to its frame
-        return Stream(container, video, shown, stats, gated=threads == "SLICE")
+        return Stream(container, video, shown, stats, gated=live)
     except BaseException:
         container.close()
         raise
