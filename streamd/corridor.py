@@ -19,10 +19,12 @@ import structlog
 from streamd.annotate.overlay import Overlay
 from streamd.errors import EncodeError
 from streamd.flow.stage import Outbox, Work
-from streamd.frames import Detections, Frame, Notice, Packet, Picture
+from streamd.frames import Detections, EventKind, Frame, Notice, Packet, Picture
 from streamd.infer import Backend
 from streamd.letterbox import Letterbox
 from streamd.metrics import CameraMetrics, ModelMetrics
+
+CALM: frozenset[EventKind] = frozenset({"online", "end-of-stream", "config"})
 
 
 class Sink(Protocol):
@@ -92,18 +94,24 @@ class Doorway:
         self._audience = audience
         self._sink = sink
         self._metrics = metrics
+        self._log = structlog.get_logger()
 
     def put(self, item: Frame | Notice) -> None:
-        """Pass on a frame, or tell subscribers what happened to the camera."""
+        """Pass on a frame, or tell subscribers and the log what happened to the camera."""
         if isinstance(item, Notice):
+            tell = self._log.info if item.kind in CALM else self._log.warning
+            tell(item.kind, camera=item.camera, session=item.session, reason=item.reason)
             self._metrics.noticed(item)
             self._sink.event(item)
             return
         self._metrics.decoded(item)
         if item.infer:
             self._model.put(item)
-        if self._film is not None and self._audience.watching():
-            self._film.put(item)
+        if self._film is not None:
+            watching = self._audience.watching()
+            self._metrics.wanted(watching)
+            if watching:
+                self._film.put(item)
 
     def finish(self) -> None:
         """End both lanes."""

@@ -21,7 +21,8 @@ from streamd.flow.stage import Feed, Relay, Stage
 from streamd.metrics import Metrics, MetricsServer
 from streamd.notify import Notifier
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (*STOPPING, signal.SIGHUP)
 TICK_S = 0.1
 GRACE_S = 1.0  # between cutting the stages off and giving up on them
 
@@ -37,8 +38,7 @@ def serve(path: Path, environment: Mapping[str, str], wait_for: frozenset[publis
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     clock, notifier = SystemClock(), Notifier(environment)
     settings = config.load(path, environment)
-    journal = "JOURNAL_STREAM" in environment
-    log.setup(settings.log.level, settings.log.format, secrets=config.secrets(settings), journal=journal)
+    open_log(settings, environment)
     metrics = Metrics(clock)
     with ExitStack() as stack:
         sink = stack.enter_context(closing(publish.open_sinks(settings.publish, clock, settings.base)))
@@ -46,10 +46,18 @@ def serve(path: Path, environment: Mapping[str, str], wait_for: frozenset[publis
             stack.enter_context(pages(MetricsServer(settings.metrics.bind, metrics)))
         daemon = stack.enter_context(closing(Daemon(settings, sink, metrics, clock)))
         watch = Watch(daemon, path, environment, notifier, metrics, clock)
-        if watch.wait_for_subscribers(sink, wait_for):
-            daemon.start()
-        watch.until_ended()
+        watch.run(sink, wait_for)
     notifier.close()
+
+
+def open_log(settings: config.Config, environment: Mapping[str, str]) -> None:
+    """Log as the configuration says, hiding its passwords; systemd sets JOURNAL_STREAM where the journal reads."""
+    log.setup(
+        settings.log.level,
+        settings.log.format,
+        secrets=config.secrets(settings),
+        journal="JOURNAL_STREAM" in environment,
+    )
 
 
 @contextmanager
@@ -63,6 +71,7 @@ def pages(server: MetricsServer) -> Iterator[None]:
     finally:
         service.stop()
         service.wait()
+        server.close()
 
 
 class Watch:
@@ -88,22 +97,17 @@ class Watch:
         self._progress = (0, clock.monotonic_ns())
         self._log = structlog.get_logger()
 
-    def wait_for_subscribers(self, sink: publish.Sinks, wait_for: frozenset[publish.Socket]) -> bool:
-        """Wait until each named socket has a subscriber; false when a signal came first."""
-        while not all(sink.subscribers(socket) for socket in wait_for):
-            if signal.sigtimedwait(SIGNALS[:2], TICK_S) is not None:
-                self._daemon.stop()
-                return False
-        return True
-
-    def until_ended(self) -> None:
-        """Watch until every stage has ended.
+    def run(self, sink: publish.Sinks, wait_for: frozenset[publish.Socket]) -> None:
+        """Tell that the daemon is ready, start its cameras, and watch until every stage has ended.
 
         Raises:
             StreamdError: the first error of a stage, as its user can mend it.
             DrainError: stages did not end in time.
         """
+        self._log.info("ready", cameras=len(self._daemon.settings.cameras), **sink.endpoints)
         self._notify(READY="1", STATUS=f"{len(self._daemon.settings.cameras)} cameras")
+        if self._subscribed(sink, wait_for):
+            self._daemon.start()
         while not self._daemon.tick():
             self._answer(signal.sigtimedwait(SIGNALS, TICK_S))
             self._drain()
@@ -111,6 +115,14 @@ class Watch:
         self._log_ended(())
         if self._daemon.pipeline.error is not None:
             raise self._daemon.pipeline.error
+
+    def _subscribed(self, sink: publish.Sinks, wait_for: frozenset[publish.Socket]) -> bool:
+        """Wait until each socket has a subscriber; false when a signal to stop came first."""
+        while not all(sink.subscribers(socket) for socket in wait_for):
+            if signal.sigtimedwait(STOPPING, TICK_S) is not None:
+                return False
+            self._ping()
+        return True
 
     def _answer(self, received: signal.struct_siginfo | None) -> None:
         if received is None:
@@ -148,6 +160,7 @@ class Watch:
         self._notify(RELOADING="1", MONOTONIC_USEC=str(self._clock.monotonic_ns() // 1000))
         try:
             settings = config.load(self._path, self._environment)
+            open_log(settings, self._environment)
             later = self._daemon.reload(settings)
         except StreamdError as error:
             self._log.error("reload refused, the old configuration stays", reason=str(error))

@@ -9,12 +9,12 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "streamd"
 
 LEAVES = {
-    "bundled", "clock", "config", "configcheck", "errors", "frames", "letterbox", "log", "manifest", "metrics",
-    "notify", "scenes", "slots", "units", "wire", "yamlfile",
+    "bundled", "clock", "config", "errors", "frames", "letterbox", "log", "manifest", "metrics",
+    "notify", "scenes", "slots", "units", "uri", "wire", "yamlfile",
 }  # fmt: skip
 ROOMS = {"decode", "preprocess", "infer", "postprocess", "annotate", "encode", "publish", "client"}
 WORKSHOP = {"int8", "engine", "score"}
-DAEMON = {"daemon", "corridor", "bench"}
+DAEMON = {"daemon", "corridor", "bench", "serve"}
 
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),
@@ -28,15 +28,18 @@ MAY_IMPORT = {
     "__init__": set(),
 }
 
+# `python -m streamd.scenes.train` is a command of its own: the rest of scenes/ never imports it.
+TRAINING = {f"scenes.{name}" for name in ("augment", "export", "loss", "network", "train", "verdict")}
+
 OWNERS = {
     "av": {"decode", "encode", "client"},
     "click": {"cli"},
     "cupy": {"gpu"},
     "cuda": {"gpu"},
-    "onnx": {"int8", "engine", "scenes.export"},
-    "onnxruntime": {"infer", "int8", "score"},
+    "onnx": {"int8", "engine", *TRAINING},
+    "onnxruntime": {"infer", "int8", "score", *TRAINING},
     "tensorrt": {"infer", "engine"},
-    "torch": {"scenes.network", "scenes.loss", "scenes.train", "scenes.export", "int8"},
+    "torch": {*TRAINING, "int8"},
     "zmq": {"publish", "client"},
     "ultralytics": set(),
 }
@@ -88,7 +91,13 @@ def test_only_flow_starts_threads(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_the_environment_is_read_by_commands_alone(path):
-    if dotted(path).startswith("cli."):
+    if dotted(path).startswith("cli.") or dotted(path) == "scenes.train":
         return
     names = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
     assert not names & {"environ", "getenv"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_the_daemon_never_imports_the_training_of_the_bundled_model(path):
+    if dotted(path) not in TRAINING:
+        assert not {f"streamd.{name}" for name in TRAINING} & set(imports(path))
