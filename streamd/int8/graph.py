@@ -127,6 +127,7 @@ def prepare(model: onnx.ModelProto, name: str = "model") -> Graph:
     _constants_to_initializers(graph)
     _fold_batch_normalisation(graph)
     _name_nodes(graph)
+    _drop_empty_regions(graph)
     del graph.model.graph.value_info[:]
     graph.model.CopyFrom(shape_inference.infer_shapes(graph.model))
     graph.index()
@@ -215,6 +216,15 @@ def _fold(graph: Graph, norm: NodeProto) -> bool:
     conv.input[:] = [conv.input[0], *names]
     conv.output[0] = norm.output[0]
     return True
+
+
+def _drop_empty_regions(graph: Graph) -> None:
+    """Exporters give Resize an empty region of interest, of which TensorRT complains; no name means the same."""
+    for node in graph.model.graph.node:
+        region = graph.constant(node.input[1]) if node.op_type == "Resize" and len(node.input) > 1 else None
+        if region is not None and not region.size:
+            node.input[1] = ""
+    graph.index()
 
 
 def _name_nodes(graph: Graph) -> None:

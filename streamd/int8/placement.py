@@ -38,6 +38,7 @@ class Placement:
     kept: list[str] = field(default_factory=list)  # weighted nodes that the user, or their type, keeps in float
     readers: dict[str, list[tuple[str, int]]] = field(default_factory=dict)  # tensor -> (node, input number)
     groups: list[tuple[str, ...]] = field(default_factory=list)  # quantized tensors of one scale, at least two
+    pictures: set[str] = field(default_factory=set)  # tensors that hold the input's own values, moved at most
 
     @property
     def tensors(self) -> tuple[str, ...]:
@@ -77,6 +78,7 @@ def plan(graph: Graph, keep: Keep = lambda _: False, *, whole: bool = False) -> 
             joined = [node.input[i] for i in quantized]
             sharing.join(joined if node.op_type == "Add" else [*joined, *node.output])
     placement.groups = sharing.groups(placement.readers)
+    placement.pictures = _pictures(graph)
     return placement
 
 
@@ -122,6 +124,14 @@ def _feeding(graph: Graph, free: Keep) -> set[str]:
         elif node.op_type == "Relu" and node.output[0] in feeds:
             feeds.add(node.input[0])  # ResNet: Add, then Relu, then the next layer
     return feeds
+
+
+def _pictures(graph: Graph) -> set[str]:
+    found = set(graph.inputs)
+    for node in graph.nodes:
+        if (node.op_type in TRANSPARENT or node.op_type == "Concat") and found.issuperset(graph.activations(node)):
+            found.update(node.output)
+    return found
 
 
 def _read(placement: Placement, node: NodeProto, inputs: Iterable[int]) -> None:

@@ -1,0 +1,208 @@
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from streamd.int8 import graph as graphs
+from streamd.int8 import qdq
+from streamd.int8.calibrate import calibrate
+from streamd.int8.half import to_half
+from streamd.int8.placement import plan
+from streamd.int8.scales import choose
+from streamd.int8.thresholds import minmax
+
+SHIFTED = qdq.Profile(signed=False, integer_layers=False)  # the codes of the CPU file, without its additions
+
+
+class Made:
+    def __init__(self, model, pictures, keep=lambda _: False):
+        self.graph = graphs.prepare(model)
+        self.placement = plan(self.graph, keep)
+        self.scales = choose(self.graph, self.placement, calibrate(self.graph, pictures), minmax)
+
+    def write(self, profile=qdq.TENSORRT):
+        return qdq.write(self.graph, self.placement, self.scales, profile)
+
+
+@pytest.fixture(scope="module")
+def detector(detector_model, pictures):
+    return Made(detector_model, pictures)
+
+
+@pytest.fixture(scope="module")
+def classifier(classifier_model):
+    random = np.random.default_rng(2)
+    return Made(classifier_model, [random.random((1, 1, 8, 8)).astype(np.float32) for _ in range(8)])
+
+
+def nodes(model, op):
+    return [node for node in model.graph.node if node.op_type == op]
+
+
+def values(model):
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def observe(model, names):
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    copy.graph.output.extend(onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
+    return copy
+
+
+def close(a, b, limit):
+    return np.abs(a - b).max() <= limit * np.abs(a).max()
+
+
+@pytest.mark.parametrize("profile", [qdq.TENSORRT, qdq.CPU, qdq.CPU_WITHOUT_VNNI])
+def test_every_file_is_valid_onnx(detector, classifier, profile):
+    for made in (detector, classifier):
+        onnx.checker.check_model(made.write(profile), full_check=True)
+
+
+@pytest.mark.parametrize("profile", [qdq.TENSORRT, qdq.CPU])
+@pytest.mark.parametrize("fused", [False, True])
+def test_every_file_answers_nearly_as_the_float_model(detector, pictures, run, profile, fused):
+    (expected,) = run(detector.graph.model, pictures[0]).values()
+    (got,) = run(detector.write(profile), pictures[0], fused=fused).values()
+    assert close(expected, got, 0.05)
+
+
+def test_the_two_files_have_the_same_codes_in_front_of_every_layer(detector, pictures, run):
+    names = [f"{name}/dequantized" for name in detector.placement.tensors]
+    signed, shifted = (observe(detector.write(profile), names) for profile in (qdq.TENSORRT, SHIFTED))
+    for picture in pictures:
+        a, b = run(signed, picture, names), run(shifted, picture, names)
+        assert all(np.array_equal(a[name], b[name]) for name in names)
+
+
+def test_what_both_files_quantize_has_the_same_parameters(detector):
+    tensorrt, cpu = values(detector.write()), values(detector.write(qdq.CPU))
+    for name in detector.placement.tensors:
+        assert tensorrt[f"{name}/scale"] == cpu[f"{name}/scale"]
+        assert (tensorrt[f"{name}/zero"], cpu[f"{name}/zero"]) == (0, 128)
+        assert (tensorrt[f"{name}/zero"].dtype, cpu[f"{name}/zero"].dtype) == (np.int8, np.uint8)
+    for name in detector.placement.layers:
+        assert np.array_equal(tensorrt[f"{name}/weight/quantized"], cpu[f"{name}/weight/quantized"])
+        assert np.array_equal(tensorrt[f"{name}/weight/scale"], cpu[f"{name}/weight/scale"])
+
+
+def test_the_cpu_file_runs_its_layers_in_integers(detector, tmp_path):
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    ort.InferenceSession(detector.write(qdq.CPU).SerializeToString(), options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
+    # the layers before the head give their results to float convolutions, but are themselves integer
+    assert kinds.count("QLinearConv") == len(detector.placement.layers)
+    assert kinds.count("QLinearConcat") == 3
+    assert "QLinearAdd" in kinds
+
+
+def test_one_pair_a_tensor(detector):
+    for profile in (qdq.TENSORRT, qdq.CPU):
+        quantized = [node.input[0] for node in nodes(detector.write(profile), "QuantizeLinear")]
+        assert len(quantized) == len(set(quantized))
+
+
+def test_nothing_stands_between_a_layer_and_its_activation(detector):
+    model = detector.write()
+    quantized = {node.input[0] for node in nodes(model, "QuantizeLinear")}
+    assert not quantized & {node.output[0] for node in nodes(model, "Conv")}
+
+
+def test_biases_of_the_tensorrt_file_stay_in_float(detector):
+    assert not [name for name in values(detector.write()) if "/bias/" in name]
+
+
+def test_graph_outputs_are_not_quantized(detector):
+    for profile in (qdq.TENSORRT, qdq.CPU):
+        model = detector.write(profile)
+        producer = {name: node.op_type for node in model.graph.node for name in node.output}
+        assert [producer[value.name] for value in model.graph.output] == ["Concat"]
+
+
+def test_the_float_weights_of_quantized_layers_are_gone(detector):
+    model = detector.write()
+    assert len(model.SerializeToString()) < 0.5 * len(detector.graph.model.SerializeToString())
+
+
+def test_a_kept_layer_reads_and_gives_float(detector_model, pictures):
+    made = Made(detector_model, pictures, lambda node: node.name == "m1")
+    (node,) = (node for node in made.write().graph.node if node.name == "m1")
+    assert not [name for name in node.input if name.endswith("/dequantized")]
+
+
+def test_weights_of_transposed_convolutions_are_quantized_along_axis_one(net, pictures, run):
+    weight = net.constant(net.random.normal(size=(8, 6, 2, 2)).astype(np.float32))
+    x = net.node("ConvTranspose", net.layer("images", 3, 8), weight, strides=[2, 2], name="up")
+    made = Made(net.model(net.conv(net.silu(x), 6, 4)), pictures)
+    model = made.write()
+    (dequantize,) = (node for node in model.graph.node if node.name == "up/weight/DQ")
+    assert (dequantize.attribute[0].i, values(model)["up/weight/scale"].shape) == (1, (6,))
+    (expected,), (got,) = (run(m, pictures[0]).values() for m in (made.graph.model, model))
+    assert close(expected, got, 0.05)
+
+
+def test_two_layers_may_share_a_weight(net, pictures, run):
+    weight = net.constant(net.random.normal(size=(3, 3, 1, 1)).astype(np.float32))
+    x = net.node("Conv", net.node("Relu", net.node("Conv", "images", weight)), weight)
+    made = Made(net.model(net.conv(x, 3, 4)), pictures)
+    for profile in (qdq.TENSORRT, qdq.CPU):
+        onnx.checker.check_model(made.write(profile), full_check=True)
+        run(made.write(profile), pictures[0])
+
+
+def test_a_tensor_without_a_scale_stays_in_float(detector, pictures, run):
+    scales = type(detector.scales)({"images": detector.scales.activations["images"]}, {}, [])
+    model = qdq.write(detector.graph, detector.placement, scales)
+    assert [node.input[0] for node in nodes(model, "QuantizeLinear")] == ["images"]
+    assert [node.name for node in nodes(model, "DequantizeLinear")] == ["images/DQ", "stem/weight/DQ"]
+    run(model, pictures[0])
+
+
+def test_reduced_range_keeps_weights_within_seven_bits(detector):
+    codes = [v for k, v in values(detector.write(qdq.CPU_WITHOUT_VNNI)).items() if k.endswith("/weight/quantized")]
+    assert max(np.abs(v).max() for v in codes) == 63
+
+
+def test_a_classifier_keeps_its_answer(classifier, run):
+    x = np.random.default_rng(2).random((1, 1, 8, 8)).astype(np.float32)
+    for profile in (qdq.TENSORRT, qdq.CPU):
+        (expected,), (got,) = (run(m, x).values() for m in (classifier.graph.model, classifier.write(profile)))
+        assert close(expected, got, 0.1)
+
+
+def test_the_half_file_takes_and_gives_float_and_answers_alike(detector, pictures, run):
+    single = detector.write()
+    half = to_half(single, "net", detector.placement.head.decode)
+    onnx.checker.check_model(half, full_check=True)
+    assert {value.type.tensor_type.elem_type for value in [*half.graph.input, *half.graph.output]} == {
+        TensorProto.FLOAT
+    }
+    (a,), (b,) = (run(model, pictures[0]).values() for model in (single, half))
+    assert close(a, b, 0.05)
+
+
+def test_the_half_file_has_the_same_scales(detector):
+    single, half = values(detector.write()), values(to_half(detector.write(), "net"))
+    scales = [name for name in single if name.endswith("/scale")]
+    assert scales
+    for name in scales:
+        assert half[f"{name}/half"].dtype == np.float16
+        assert np.array_equal(half[f"{name}/half"].astype(np.float32), single[name])
+
+
+def test_decoding_stays_in_single_precision(detector):
+    half = to_half(detector.write(), "net", detector.placement.head.decode)
+    types = {v.name: v.type.tensor_type.elem_type for v in onnx.shape_inference.infer_shapes(half).graph.value_info}
+    softmax = nodes(half, "Softmax")[0]
+    conv = next(node for node in half.graph.node if node.name == "box0_last")
+    assert (types[softmax.output[0]], types[conv.output[0]]) == (TensorProto.FLOAT, TensorProto.FLOAT16)
+
+
+def test_half_with_single_scales_is_valid_and_of_opset_23(detector):
+    half = to_half(detector.write(), "net", detector.placement.head.decode, single_scales=True)
+    assert half.opset_import[0].version == 23
+    onnx.checker.check_model(half, full_check=True)
+    assert {values(half)[node.input[1]].dtype for node in nodes(half, "QuantizeLinear")} == {np.dtype(np.float32)}
