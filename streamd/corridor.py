@@ -24,7 +24,7 @@ from streamd.infer import Backend
 from streamd.letterbox import Letterbox
 from streamd.metrics import CameraMetrics, ModelMetrics
 
-CALM: frozenset[EventKind] = frozenset({"online", "end-of-stream", "config"})
+CALM: frozenset[EventKind] = frozenset({"online", "config"})
 
 
 class Sink(Protocol):
@@ -99,7 +99,8 @@ class Doorway:
     def put(self, item: Frame | Notice) -> None:
         """Pass on a frame, or tell subscribers and the log what happened to the camera."""
         if isinstance(item, Notice):
-            tell = self._log.info if item.kind in CALM else self._log.warning
+            calm = item.kind in CALM or item.reason in ("", "stopped")
+            tell = self._log.info if calm else self._log.warning
             tell(item.kind, camera=item.camera, session=item.session, reason=item.reason)
             self._metrics.noticed(item)
             self._sink.event(item)

@@ -145,7 +145,9 @@ class Daemon:
         self._lines[name] = line
 
     def _open(self, name: str, camera: config.Camera) -> decode.Camera:
-        return decode.open_camera(name, camera, self.settings.base, self._clock)
+        source = decode.open_camera(name, camera, self.settings.base, self._clock)
+        source.check()
+        return source
 
     def _admit(self, name: str, source: decode.Camera) -> None:
         line = self._lines[self.settings.cameras[name].model]

@@ -4,6 +4,7 @@ StreamdError
 ├── ConfigError      the configuration file; one finding a fault, each with its place
 ├── ModelError       a model file, its manifest, or the backend that runs it
 ├── SourceError      a camera or file that cannot be opened or read; the camera retries, a command gives up
+│   └── StreamError      a stream that failed, with its cause as a word for counters (decode/source.py)
 ├── EncodeError      a video encoder that cannot be opened or fed
 ├── PublishError     a socket that cannot be bound, a file that cannot be written
 ├── ClientError      what the other end of the wire sent, or a recording that cannot be written

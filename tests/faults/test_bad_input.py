@@ -1,0 +1,182 @@
+"""Whatever is wrong with what the daemon is given: exit 1, one line that names it, and no traceback."""
+
+import socket
+import subprocess
+import sys
+
+import av
+import numpy as np
+import onnx
+import pytest
+import yaml
+from onnx import TensorProto, helper
+
+FLOAT = TensorProto.FLOAT
+
+
+@pytest.fixture
+def serve(tmp_path, clip, model):
+    """Runs `streamd serve` on one camera and one model; returns its exit code and the last line it printed."""
+
+    def run(uri=clip, path=model, **sections):
+        tree = {
+            "models": {"model": {"path": str(path)}},
+            "cameras": {"front": {"uri": str(uri), "model": "model", "pace": "asap"}},
+            "publish": {"detections": {"bind": f"ipc://{tmp_path}/d"}, "video": {"bind": f"ipc://{tmp_path}/v"}},
+            "log": {"level": "error"},
+            **sections,
+        }
+        config = tmp_path / "cams.yaml"
+        config.write_text(yaml.safe_dump(tree))
+        command = [sys.executable, "-m", "streamd", "serve", str(config)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert "Traceback" not in done.stderr
+        lines = done.stderr.splitlines()
+        assert len(lines) <= 1, done.stderr
+        return done.returncode, "".join(lines)
+
+    return run
+
+
+def write_clip(path, frames, size=(64, 48), options=None):
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream("libx264", 25)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.options = {"g": "5"}
+        for index in range(frames):
+            picture = np.full((size[1], size[0], 3), 5 * index % 250, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return write_clip(tmp_path / "clip.mp4", 10)
+
+
+def write_model(path, inputs, output=(1, 84, 21), op="head"):
+    """A model that gives a constant of the shape of `output`, whatever its inputs are."""
+    values = [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in inputs]
+    constant = helper.make_tensor("value", FLOAT, output, np.zeros(output, np.float32).tobytes(), raw=True)
+    node = helper.make_node("Constant", [], ["out"], value=constant)
+    result = helper.make_tensor_value_info("out", FLOAT, output)
+    graph = helper.make_graph([node], op, values, [result])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+@pytest.fixture
+def model(tmp_path):
+    """The smallest model that is taken for YOLOv8: 32x32, 16 + 4 + 1 rows."""
+    return write_model(tmp_path / "good.onnx", [("images", FLOAT, (1, 3, 32, 32))])
+
+
+def test_good_input_is_served(serve):
+    assert serve() == (0, "")
+
+
+def test_an_empty_file(serve, tmp_path):
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    code, line = serve(empty)
+    assert code == 1
+    assert "empty.mp4" in line
+    assert "empty" in line
+
+
+def test_a_file_that_is_no_video(serve, tmp_path):
+    text = tmp_path / "notes.mp4"
+    text.write_text("not a video\n" * 100)
+    code, line = serve(text)
+    assert code == 1
+    assert "notes.mp4" in line
+
+
+def test_a_video_without_frames(serve, tmp_path):
+    code, line = serve(write_clip(tmp_path / "none.mp4", 0))
+    assert code == 1
+    assert "none.mp4" in line
+
+
+def test_an_mp4_cut_off_before_its_index(serve, clip):
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    code, line = serve(clip)
+    assert code == 1
+    assert "clip.mp4" in line
+
+
+def test_a_folder_for_a_video(serve, tmp_path):
+    code, line = serve(tmp_path)
+    assert code == 1
+    assert str(tmp_path) in line
+
+
+def test_a_model_that_is_missing(serve, tmp_path):
+    code, line = serve(path=tmp_path / "nowhere.onnx")
+    assert code == 1
+    assert "nowhere.onnx" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 100])
+def test_a_model_that_is_corrupt(serve, tmp_path, content):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(content)
+    code, line = serve(path=broken)
+    assert code == 1
+    assert "broken.onnx" in line
+
+
+def test_a_model_whose_head_is_not_known(serve, tmp_path):
+    odd = write_model(tmp_path / "odd.onnx", [("images", FLOAT, (1, 3, 32, 32))], output=(1, 7, 11, 13))
+    code, line = serve(path=odd)
+    assert code == 1
+    assert "odd.onnx" in line
+    assert "1x7x11x13" in line
+
+
+def test_a_model_of_two_inputs(serve, tmp_path):
+    two = write_model(tmp_path / "two.onnx", [("images", FLOAT, (1, 3, 32, 32)), ("sizes", FLOAT, (1, 2))])
+    code, line = serve(path=two)
+    assert code == 1
+    assert "sizes" in line
+
+
+def test_a_model_of_int8_inputs(serve, tmp_path):
+    small = write_model(tmp_path / "small.onnx", [("images", TensorProto.INT8, (1, 3, 32, 32))])
+    code, line = serve(path=small)
+    assert code == 1
+    assert "int8" in line
+
+
+def test_a_port_in_use(serve):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, line = serve(publish={"detections": {"bind": f"tcp://127.0.0.1:{port}"}, "video": None})
+    assert code == 1
+    assert str(port) in line
+
+
+def test_a_class_that_the_model_does_not_know(serve, model):
+    code, line = serve(models={"model": {"path": str(model), "classes": ["persn"]}})
+    assert code == 1
+    assert "persn" in line
+
+
+@pytest.mark.parametrize("size", [(2, 2), (66, 50), (130, 2)])
+def test_sizes_at_the_edge_are_served_and_filmed(serve, tmp_path, size):
+    video = {"bind": f"ipc://{tmp_path}/v", "when": "always"}
+    publish = {"detections": {"bind": f"ipc://{tmp_path}/d"}, "video": video}
+    assert serve(write_clip(tmp_path / "edge.mp4", 5, size), publish=publish) == (0, "")
+
+
+def test_a_picture_of_one_pixel_is_served_and_filmed(serve, tmp_path):
+    pixel = tmp_path / "pixel.png"
+    with av.open(str(pixel), "w", format="image2") as container:
+        stream = container.add_stream("png", 1)
+        stream.width, stream.height, stream.pix_fmt = 1, 1, "rgb24"
+        frame = av.VideoFrame.from_ndarray(np.full((1, 1, 3), 200, np.uint8), "rgb24")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    video = {"bind": f"ipc://{tmp_path}/v", "when": "always"}
+    assert serve(pixel, publish={"detections": {"bind": f"ipc://{tmp_path}/d"}, "video": video}) == (0, "")
