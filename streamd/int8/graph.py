@@ -19,6 +19,7 @@ from streamd.int8 import opset
 
 Array = npt.NDArray[Any]
 LIMIT = 2 << 30  # bytes; what one protobuf message can hold
+FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16}
 WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"}
 
@@ -55,12 +56,37 @@ class Graph:
         """Return the inputs of `node` that are no constants."""
         return [name for name in node.input if name and name not in self.initializers]
 
+    def settle_constants(self) -> None:
+        """Turn Constant nodes, and Identity nodes of constants, into initializers."""
+        kept = []
+        for node in self.nodes:
+            value: Array | None = None
+            if node.op_type == "Constant" and node.attribute[0].name != "sparse_value":
+                item = node.attribute[0]
+                value = numpy_helper.to_array(item.t) if item.name == "value" else _plain(item)
+            elif node.op_type == "Identity" and node.output[0] not in self.outputs:
+                value = self.constant(node.input[0])
+            if value is None:
+                kept.append(node)
+            else:
+                tensor = numpy_helper.from_array(np.asarray(value), node.output[0])
+                self.model.graph.initializer.append(tensor)
+                self.initializers[tensor.name] = tensor
+        self.replace(kept)
+
+    def replace(self, nodes: list[NodeProto]) -> None:
+        """Let these be the nodes."""
+        copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
+        del self.model.graph.node[:]
+        self.model.graph.node.extend(copies)
+        self.index()
+
     def weight_axis(self, node: NodeProto) -> int | None:
-        """Return the axis of output channels of the node's constant float32 weight (its input 1); None without one."""
+        """Return the axis of output channels of the node's constant float weight (its input 1); None without one."""
         if node.op_type not in WEIGHTED or len(node.input) < 2 or node.input[0] in self.initializers:
             return None
         weight = self.initializers.get(node.input[1])
-        if weight is None or weight.data_type != TensorProto.FLOAT or len(weight.dims) < 2:
+        if weight is None or weight.data_type not in FLOATS or len(weight.dims) < 2:
             return None
         return {
             "Conv": 0,
@@ -124,7 +150,7 @@ def prepare(model: onnx.ModelProto, name: str = "model") -> Graph:
         raise ModelError(f"{name}: its weights are float16", mend="quantize the float32 export")
     graph = Graph(opset.raised(model, name), name)
     _drop_constant_inputs(graph)
-    _constants_to_initializers(graph)
+    graph.settle_constants()
     _fold_batch_normalisation(graph)
     _name_nodes(graph)
     _drop_empty_regions(graph)
@@ -162,25 +188,6 @@ def _drop_constant_inputs(graph: Graph) -> None:
     graph.index()
 
 
-def _constants_to_initializers(graph: Graph) -> None:
-    """Turn Constant nodes, and Identity nodes of constants, into initializers."""
-    kept = []
-    for node in graph.nodes:
-        value: Array | None = None
-        if node.op_type == "Constant" and node.attribute[0].name != "sparse_value":
-            item = node.attribute[0]
-            value = numpy_helper.to_array(item.t) if item.name == "value" else _plain(item)
-        elif node.op_type == "Identity" and node.output[0] not in graph.outputs:
-            value = graph.constant(node.input[0])
-        if value is None:
-            kept.append(node)
-        else:
-            tensor = numpy_helper.from_array(np.asarray(value), node.output[0])
-            graph.model.graph.initializer.append(tensor)
-            graph.initializers[tensor.name] = tensor
-    _replace_nodes(graph, kept)
-
-
 def _plain(item: onnx.AttributeProto) -> Array | None:
     value = onnx.helper.get_attribute_value(item)
     if item.name in {"value_float", "value_floats"}:
@@ -191,7 +198,7 @@ def _plain(item: onnx.AttributeProto) -> Array | None:
 def _fold_batch_normalisation(graph: Graph) -> None:
     gone = {norm.output[0] for norm in graph.nodes if norm.op_type == "BatchNormalization" and _fold(graph, norm)}
     if gone:
-        _replace_nodes(graph, [n for n in graph.nodes if n.op_type != "BatchNormalization" or n.output[0] not in gone])
+        graph.replace([n for n in graph.nodes if n.op_type != "BatchNormalization" or n.output[0] not in gone])
 
 
 def _fold(graph: Graph, norm: NodeProto) -> bool:
@@ -233,10 +240,3 @@ def _name_nodes(graph: Graph) -> None:
         if not node.name or node.name in taken:
             node.name = f"{node.name or node.op_type}_{i}"
         taken.add(node.name)
-
-
-def _replace_nodes(graph: Graph, nodes: list[NodeProto]) -> None:
-    copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del graph.model.graph.node[:]
-    graph.model.graph.node.extend(copies)
-    graph.index()

@@ -12,7 +12,7 @@ from onnx import NodeProto
 
 from streamd.int8.graph import Graph
 
-RESHAPING = {"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity"}
+RESHAPING = {"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast"}
 
 
 @dataclass(frozen=True, slots=True)
