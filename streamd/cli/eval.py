@@ -1,0 +1,81 @@
+"""`streamd eval`: models side by side, on labels or against a reference."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from streamd.config.files import locate
+
+Sum = click.Choice(["host", "exact"])
+
+
+@click.command(name="eval")
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("--data", type=click.Path(path_type=Path), help="A labelled data set: COCO, YOLO, or a folder a class.")
+@click.option("--reference", metavar="MODEL", help="Without labels: the model to agree with.")
+@click.option("--video", "videos", multiple=True, type=click.Path(path_type=Path), help="What to agree on. Repeatable.")
+@click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 256), help="Pictures in one run.")
+@click.option("--threads", default=0, type=click.IntRange(0, 256), help="Of ONNX Runtime; 0 (the default): one a core.")
+@click.option("--limit", default=0, type=click.IntRange(0), help="Pictures, spread over the data, or frames a video.")
+@click.option("--confidence", default=0.25, show_default=True, type=click.FloatRange(0, 1), help="With --reference.")
+@click.option("--preprocess", default="host", show_default=True, type=Sum, help="Of the models.")
+@click.option("--reference-preprocess", default="host", show_default=True, type=Sum, help="Of the reference.")
+@click.option("--draw", type=click.Path(path_type=Path), help="A folder for pictures with truth and findings.")
+@click.option("--json", "shape", flag_value="json", help="Print one JSON object.")
+@click.option("--markdown", "shape", flag_value="markdown", help="Print Markdown.")
+def command(
+    models: tuple[str, ...],
+    data: Path | None,
+    reference: str | None,
+    videos: tuple[Path, ...],
+    batch: int,
+    threads: int,
+    limit: int,
+    confidence: float,
+    preprocess: Literal["host", "exact"],
+    reference_preprocess: Literal["host", "exact"],
+    draw: Path | None,
+    shape: Literal["json", "markdown"] | None,
+) -> None:
+    r"""Score models side by side, through the daemon's own preprocessing, backend and head.
+
+    \b
+    streamd eval a.onnx b.onnx --data DIR                      mAP, or Top-1 and Top-5
+    streamd eval b.onnx --reference a.onnx --video cam.mp4     how far b finds what a finds
+
+    mAP counts detections from a confidence of 0.001 on, NMS at an IoU of 0.7, at most 300 a picture. Agreement is of
+    detections from --confidence on. Latency is of one run, median and 95th percentile, the models in turn.
+    Differences are to the first model.
+    """
+    from streamd import log  # noqa: PLC0415 - `streamd --help` must not load the rooms
+    from streamd.score import dataset, evaluate, served, table  # noqa: PLC0415
+
+    log.setup("warning", "console")
+    options = served.Options(batch, threads, preprocess, confidence)
+    paths = [locate(model, Path()) for model in models]
+    if data is not None and reference is None:
+        labelled = dataset.read(data).spread(limit)
+        with progress(len(labelled.truths), "scoring") as advance:
+            rows = evaluate.evaluate(paths, labelled, options, drawings=draw, advance=advance)
+    elif reference is not None and data is None and videos:
+        against = locate(reference, Path())
+        theirs = served.Options(batch, threads, reference_preprocess, confidence)
+        with progress(limit * len(videos), "comparing") as advance:
+            rows = evaluate.compare(paths, against, videos, options, theirs, limit=limit, advance=advance)
+    else:
+        raise click.UsageError("give either --data DIR, or --reference MODEL and --video FILE")
+    click.echo({"json": table.as_json, "markdown": table.as_markdown}.get(shape or "", table.as_text)(rows))
+
+
+@contextmanager
+def progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    """Give a function that moves a bar on stderr by so many of `length`; nothing is shown where that is 0, unknown."""
+    if not length:
+        yield lambda _: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr, show_pos=True) as bar:
+        yield bar.update

@@ -1,0 +1,55 @@
+"""Pictures with their truth and what a model found, for the eye: truth in white, findings in a class's colour."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamd.errors import DataError
+from streamd.frames import U8, Detections, Picture
+from streamd.preprocess.colour import yuv_to_rgb
+from streamd.score.truth import Truth
+
+WHITE = (255, 255, 255)
+COLOURS = ((60, 180, 75), (0, 130, 200), (230, 25, 75), (245, 130, 48), (145, 30, 180), (70, 240, 240))  # R, G, B
+
+
+def draw(picture: Picture, truth: Truth | None, found: Detections, labels: tuple[str, ...], least: float) -> U8:
+    """Return the picture (H, W, 3) B, G, R with the truth's boxes and the findings that score at least `least`."""
+    canvas = _bgr(picture)
+    if truth is not None:
+        for x1, y1, x2, y2 in truth.boxes.round().astype(int).tolist():
+            cv2.rectangle(canvas, (x1, y1), (x2, y2), WHITE, 3)
+    for box, score, kind in zip(found.boxes, found.scores, found.class_ids, strict=True):
+        if score < least:
+            continue
+        colour = COLOURS[int(kind) % len(COLOURS)][::-1]
+        x1, y1, x2, y2 = box.round().astype(int).tolist()
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, 1)
+        text = f"{labels[int(kind)]} {score:.2f}"
+        cv2.putText(canvas, text, (x1 + 2, max(y1 - 4, 12)), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
+    return canvas
+
+
+def write(path: Path, canvas: U8) -> None:
+    """Write a drawn picture to `path`, its folders made.
+
+    Raises:
+        DataError: it cannot be written there.
+    """
+    done, packed = cv2.imencode(".jpg", canvas)
+    if not done:
+        raise DataError(f"{path}: OpenCV cannot make a JPEG of {canvas.shape[1]}x{canvas.shape[0]} pixels")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(packed.tobytes())
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", mend="draw into a folder that can be written") from error
+
+
+def _bgr(picture: Picture) -> U8:
+    height, width = picture.y.shape
+    chroma = [plane.repeat(2, axis=0).repeat(2, axis=1)[:height, :width] for plane in (picture.u, picture.v)]
+    planes = np.stack([picture.y, *chroma, np.ones_like(picture.y)])
+    pixels = np.tensordot(yuv_to_rgb(picture.colour)[::-1], planes, axes=1)
+    return np.ascontiguousarray(np.clip(pixels.round(), 0, 255).astype(np.uint8).transpose(1, 2, 0))
