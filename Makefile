@@ -33,11 +33,15 @@ format: $(VENV)/.installed-dev ## rewrite the files as `make check` wants them
 clean: ## remove what the targets above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache recordings
 
+# Debian's python3 cannot make a virtual environment without the package python3-venv, which a small install lacks.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "streamd needs Python 3.11 to 3.13, $(PYTHON) is $$($(PYTHON) -V): PYTHON=python3.12 make ..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "python3 here cannot make a virtual environment: apt-get install python3-venv" >&2; exit 1; }
+	  { echo "streamd needs Python 3.11 to 3.13, $(PYTHON) is $$($(PYTHON) -V): make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "installing python3-venv"; $(AS_ROOT) apt-get update -qq && $(AS_ROOT) apt-get install -y -qq python3-venv; }
+	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -e .
