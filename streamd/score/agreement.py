@@ -1,20 +1,20 @@
 """How far two models find the same on the same pictures: a score for those who have video and no labels.
 
 A detection is *firm* when its score reaches the confidence threshold, and *faint* when it misses it by at most
-`MARGIN`. On each picture, detections of the two sides with one class are paired one to one, the greatest IoU first;
-a pair has an IoU of at least `iou`, and at least one firm member. The agreement is
+`MARGIN`. On each picture, detections of the two sides with one class are paired one to one: first the firm with the
+firm, then firm ones that are left with faint ones, the greatest IoU first, down to 0.5 or 0.9. The agreement is
 
     (firm detections of one side that have a partner + those of the other side) / (all firm detections of both)
 
 It is symmetric, 1 when both find the same and 0 when they share nothing, and without faint partners it is the F1
 score of either side against the other. Faint partners are there because a threshold cuts: a bottle scored 0.2501 by
-one model and 0.2499 by the other is agreed upon. `strict` is the same figure with firm partners alone.
+one model and 0.2499 by the other is agreed upon. `strict` is the same figure without them.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from streamd.frames import F32, Detections
 from streamd.postprocess.boxes import iou
@@ -46,49 +46,53 @@ class Tally:
 
     confidence: float
     pictures: int = 0
-    firm: int = 0
-    partnered: dict[tuple[float, bool], int] = field(
-        default_factory=lambda: {(overlap, strict): 0 for overlap in (0.5, 0.9) for strict in (False, True)}
-    )
+    firm: int = 0  # detections of both sides
+    partnered: dict[float, int] = field(default_factory=lambda: {0.5: 0, 0.9: 0})  # firm ones, by the least IoU
+    strictly: dict[float, int] = field(default_factory=lambda: {0.5: 0, 0.9: 0})
     drifts: list[float] = field(default_factory=list)
 
     def add(self, one: Detections, other: Detections) -> None:
         """Add what the model (`one`) and the reference (`other`) found on one picture."""
-        self.pictures += 1
         firm_one, firm_other = one.scores >= self.confidence, other.scores >= self.confidence
+        self.pictures += 1
         self.firm += int(firm_one.sum() + firm_other.sum())
         overlaps = iou(one.boxes, other.boxes)
         overlaps[np.not_equal.outer(one.class_ids, other.class_ids)] = 0
-        for least, strict in self.partnered:
-            either = np.logical_and if strict else np.logical_or
-            for left, right in _pairs(np.where(either.outer(firm_one, firm_other), overlaps, 0), least):
-                self.partnered[least, strict] += int(firm_one[left]) + int(firm_other[right])
-                if least == 0.5 and not strict:
-                    self.drifts.append(float(one.scores[left] - other.scores[right]))
+        firm = np.add.outer(firm_one.astype(int), firm_other.astype(int))  # members of the pair, 0 to 2
+        for least in self.partnered:
+            pairs = _pairs(np.where(overlaps >= least, overlaps, 0), firm)
+            self.partnered[least] += sum(int(firm[pair]) for pair in pairs)
+            self.strictly[least] += sum(2 for pair in pairs if firm[pair] == 2)
+            if least == 0.5:
+                self.drifts += [float(one.scores[left] - other.scores[right]) for left, right in pairs]
 
     def result(self) -> Agreement:
         """Return the figures; agreement is 1 where neither side found anything."""
-        matched = {key: count / self.firm if self.firm else 1.0 for key, count in self.partnered.items()}
         drifts = np.array(self.drifts)
         return Agreement(
             pictures=self.pictures,
             detections=self.firm,
-            matched50=matched[0.5, False],
-            matched90=matched[0.9, False],
-            strict50=matched[0.5, True],
-            strict90=matched[0.9, True],
+            matched50=self._part(self.partnered[0.5]),
+            matched90=self._part(self.partnered[0.9]),
+            strict50=self._part(self.strictly[0.5]),
+            strict90=self._part(self.strictly[0.9]),
             drift=float(drifts.mean()) if self.drifts else None,
             drift_abs=float(np.abs(drifts).mean()) if self.drifts else None,
         )
 
+    def _part(self, count: int) -> float:
+        return count / self.firm if self.firm else 1.0
 
-def _pairs(overlaps: F32, least: float) -> Iterator[tuple[int, int]]:
-    """Yield pairs of (row, column), the greatest overlap first, down to `least`; no row and no column twice."""
-    lefts, rights = np.nonzero(overlaps >= least)
+
+def _pairs(overlaps: F32, firm: npt.NDArray[np.int_]) -> list[tuple[int, int]]:
+    """Pair rows with columns that overlap, by most firm members, then by the greatest overlap; none twice."""
+    lefts, rights = np.nonzero((overlaps > 0) & (firm > 0))
     taken_left, taken_right = set[int](), set[int]()
-    for index in np.argsort(-overlaps[lefts, rights], kind="stable"):
+    pairs = []
+    for index in np.lexsort((-overlaps[lefts, rights], -firm[lefts, rights])):
         left, right = int(lefts[index]), int(rights[index])
         if left not in taken_left and right not in taken_right:
             taken_left.add(left)
             taken_right.add(right)
-            yield left, right
+            pairs.append((left, right))
+    return pairs

@@ -113,6 +113,8 @@ def _row(line: str, classes: int, place: str) -> tuple[int, float, float, float,
     kind, x, y, width, height = values
     if not (math.isfinite(kind) and kind == int(kind) and 0 <= kind < classes):
         raise DataError(f"{place}: class {kind:g}, there are {classes} names", mend="name it, or correct the class")
+    if width <= 0 or height <= 0:
+        raise DataError(f"{place}: the box {width:g} by {height:g} has no size", mend="write a width and a height")
     if not all(-SLACK <= edge <= 1 + SLACK for edge in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)):
         raise DataError(
             f"{place}: the box {x:g} {y:g} {width:g} {height:g} leaves the picture",
