@@ -57,7 +57,7 @@ def command(
     log.setup("warning", "console")
     options = served.Options(batch, threads, preprocess, confidence)
     paths = [locate(model, Path()) for model in models]
-    if data is not None and reference is None:
+    if data is not None and reference is None and not videos:
         labelled = dataset.read(data).spread(limit)
         with progress(len(labelled.truths), "scoring") as advance:
             rows = evaluate.evaluate(paths, labelled, options, drawings=draw, advance=advance)
