@@ -1,0 +1,104 @@
+import cv2
+import numpy as np
+import pytest
+
+from streamd.errors import DataError
+from streamd.int8.data import Sources, batch_file, find, inputs, shown
+from streamd.manifest import Input
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for i in range(6):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((40, 60, 3), 40 * i, np.uint8))
+    return tmp_path
+
+
+@pytest.fixture
+def video(tmp_path):
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for i in range(20):
+        writer.write(np.full((48, 64, 3), 12 * i, np.uint8))
+    writer.release()
+    return path
+
+
+def batch(path, shape=(2, 3, 4, 5), labels=True):
+    values = np.arange(np.prod(shape), dtype="<f4")
+    data = np.array(shape, "<i4").tobytes() + values.tobytes()
+    path.write_bytes(data + (np.zeros(shape[0], "<i4").tobytes() if labels else b""))
+    return path
+
+
+def levels(pictures):
+    return [round(float(picture.y.mean())) for picture in pictures]
+
+
+def test_a_folder_is_searched_for_every_kind(folder, video):
+    batch(folder / "batch0")
+    (folder / "notes.md").write_text("nothing to see here, move along")
+    found = find([folder])
+    assert [path.name for path in found.images] == [f"{i}.png" for i in range(6)]
+    assert (found.videos, found.batches) == ((video,), (folder / "batch0",))
+
+
+def test_a_list_names_files_beside_it(folder):
+    (folder / "list.txt").write_text("# two of them\n1.png\n\n3.png\n")
+    assert [path.name for path in find([folder / "list.txt"]).images] == ["1.png", "3.png"]
+
+
+@pytest.mark.parametrize("text", ["", "none.png\n"])
+def test_a_list_of_nothing_is_refused(folder, text):
+    (folder / "list.txt").write_text(text)
+    with pytest.raises(DataError, match=r"list\.txt: lists"):
+        find([folder / "list.txt"])
+
+
+def test_a_missing_path_and_an_empty_folder_are_refused(tmp_path):
+    with pytest.raises(DataError, match="no such file or folder"):
+        find([tmp_path / "none"])
+    with pytest.raises(DataError, match="holds no picture"):
+        find([tmp_path])
+
+
+def test_pictures_are_spread_evenly(folder):
+    assert len(list(shown(find([folder]), 3))) == 3
+    assert levels(shown(find([folder]), 0)) == sorted(levels(shown(find([folder]), 0)))
+
+
+def test_a_video_is_spread_over_its_part(video):
+    sources = Sources(videos=(video,))
+    everything = levels(shown(sources, 0))
+    assert len(everything) == 20
+    assert levels(shown(sources, 4)) == [everything[i] for i in (2, 7, 12, 17)]
+    assert levels(shown(sources, 0, part=(0.5, 1))) == everything[10:]
+    assert levels(shown(sources, 0, every=6)) == everything[::6]
+
+
+def test_each_video_and_the_images_have_an_equal_share(folder, video):
+    assert len(list(shown(find([folder]), 8))) == 8
+
+
+def test_pictures_become_inputs_by_the_manifest(folder):
+    spec = Input("images", 32, 24)
+    (row, *_) = (value.copy() for value in inputs(spec, shown(find([folder]), 1)))
+    assert (row.shape, row.dtype) == ((1, 3, 24, 32), np.float32)
+
+
+def test_batch_files_are_taken_as_they_stand(tmp_path):
+    path = batch(tmp_path / "batch0")
+    rows = list(inputs(Input("images", 5, 4), [], [path]))
+    assert [row.shape for row in rows] == [(1, 3, 4, 5)] * 2
+    assert np.array_equal(np.concatenate(rows).ravel(), np.arange(120))
+
+
+def test_a_batch_file_needs_no_labels(tmp_path):
+    assert batch_file(batch(tmp_path / "b", labels=False)).shape == (2, 3, 4, 5)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 400, np.array([1, 3, 4, 4, 1, 1], "<i4").tobytes()])
+def test_what_is_no_batch_file_is_refused(tmp_path, content):
+    (tmp_path / "odd").write_bytes(content)
+    with pytest.raises(DataError, match="neither a picture, a video nor a batch file"):
+        batch_file(tmp_path / "odd")
