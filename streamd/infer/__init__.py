@@ -9,8 +9,9 @@
     files.py        what can be told of a model file without opening it: `streamd check` asks only this
     describe.py     the manifest that belongs to a model: the sidecar, held against the model, or a guess
     guess.py        the guess: shapes and ONNX metadata in, manifest out; pure
+    tensors.py      what a model declares of its inputs and outputs, and the one input a picture goes into
     coco.py         the 80 labels of COCO
-    onnxruntime.py  the backend for `.onnx`, on the CPU
+    onnxruntime.py  the backend for `.onnx`, on the CPU; session.py opens its sessions
     batcher.py      gathers the frames that share a run
 
 The room knows tensors and files. It must never know what a box is, nor where frames come from.
@@ -22,7 +23,6 @@ from typing import Any, Literal, Protocol
 
 import numpy.typing as npt
 
-from streamd.errors import ModelError
 from streamd.infer import files
 from streamd.manifest import Manifest
 from streamd.slots import SlotRing
@@ -54,10 +54,10 @@ class Backend(Protocol):
         """Give back the model and its buffers; safe twice."""
 
 
-def _onnxruntime(path: Path, *, batch: int, threads: int, device: str, spin: Spin) -> Backend:
+def _onnxruntime(path: Path, sidecar: Manifest | None, *, batch: int, threads: int, device: str, spin: Spin) -> Backend:
     from streamd.infer import onnxruntime  # noqa: PLC0415 - a command that runs no model does not pay for it
 
-    return onnxruntime.load(path, batch=batch, threads=threads, device=device, spin=spin)
+    return onnxruntime.load(path, sidecar, batch=batch, threads=threads, device=device, spin=spin)
 
 
 BACKENDS: dict[str, Callable[..., Backend]] = {".onnx": _onnxruntime}
@@ -76,8 +76,8 @@ def load(path: Path, *, batch: int = 1, threads: int = 0, device: str = "cpu", s
     Raises:
         ModelError: the file, its manifest, or the device cannot be used.
     """
-    files.check(path, tuple(BACKENDS))
-    return BACKENDS[path.suffix.lower()](path, batch=batch, threads=threads, device=device, spin=spin)
+    sidecar = files.check(path, tuple(BACKENDS))
+    return BACKENDS[path.suffix.lower()](path, sidecar, batch=batch, threads=threads, device=device, spin=spin)
 
 
-__all__ = ["BACKENDS", "Array", "Backend", "ModelError", "Spin", "load"]
+__all__ = ["BACKENDS", "Array", "Backend", "Spin", "load"]

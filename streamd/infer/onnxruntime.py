@@ -13,7 +13,6 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
 import structlog
 
-from streamd import manifest
 from streamd.errors import ModelError
 from streamd.infer import Array, Spin
 from streamd.infer.describe import describe
@@ -115,8 +114,10 @@ class OnnxRuntime:
                 memory.made[output.name] = value.numpy()
 
 
-def load(path: Path, *, batch: int, threads: int, device: str, spin: Spin) -> OnnxRuntime:
+def load(path: Path, sidecar: Manifest | None, *, batch: int, threads: int, device: str, spin: Spin) -> OnnxRuntime:
     """Open the model at `path`, settle what it leaves open, describe it, and run it once to warm up.
+
+    `sidecar` is the manifest beside it, where there is one.
 
     `spin` says what the session's threads do between two pieces of work. `always`, the library's own default, burns a
     core between runs too, which decoding needs. `never` pays a wake-up for every operator: a third of a small
@@ -128,7 +129,6 @@ def load(path: Path, *, batch: int, threads: int, device: str, spin: Spin) -> On
     """
     if device != "cpu":
         raise ModelError(f"{path}: an .onnx model runs on the CPU, not on '{device}'", mend="set device: cpu")
-    sidecar = manifest.load(path)
     session = open_session(path, threads=threads, spin=spin, sides={})
     metadata = session.get_modelmeta().custom_metadata_map
     size = (sidecar.input.width, sidecar.input.height) if sidecar else size_of(metadata)
