@@ -37,7 +37,9 @@ def stretch(_context: click.Context, _option: click.Parameter, value: str) -> tu
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Writes OUT.npz and OUT.json.")
 @click.option("--frames", default=500, show_default=True, help="Most pictures, spread over the sources; 0 for all.")
 @click.option("--every", default=0, type=click.IntRange(0), help="Every n-th frame, instead of spreading them.")
-@click.option("--part", default="0:1", show_default=True, callback=stretch, metavar="FROM:TO", help="Which stretch of each file.")
+@click.option(
+    "--part", default="0:1", show_default=True, callback=stretch, metavar="FROM:TO", help="Which stretch of each file."
+)
 @click.option("--whole", is_flag=True, help="Observe the detection head too, as `quantize --whole` needs.")
 def command(
     model: Path, data: tuple[Path, ...], out: Path, frames: int, every: int, part: tuple[float, float], whole: bool
