@@ -143,7 +143,7 @@ class Daemon:
             Run(backend, metrics),
             Finish(name, backend, head, self._sink, line.overlays, metrics),
         )
-        batches = Batcher(line.lanes, backend.batch, model.max_wait, self._clock)
+        batches = Batcher(line.lanes, backend.batch, model.max_wait, self._clock, backend.ring.wait)
         self.pipeline.add(chain(name, batches, works, capacity=len(backend.ring)))
         self._lines[name] = line
 

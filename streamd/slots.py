@@ -40,8 +40,8 @@ class SlotRing:
         with self._changed:
             return self._states[slot]
 
-    def acquire(self) -> int:
-        """Wait for a free slot and return its number, now FILLING.
+    def wait(self) -> None:
+        """Wait until there is a free slot.
 
         Raises:
             Abandoned: the ring was closed, so no slot will become free.
@@ -50,6 +50,15 @@ class SlotRing:
             self._changed.wait_for(lambda: self._closed or SlotState.FREE in self._states)
             if self._closed:
                 raise Abandoned
+
+    def acquire(self) -> int:
+        """Wait for a free slot and return its number, now FILLING.
+
+        Raises:
+            Abandoned: the ring was closed, so no slot will become free.
+        """
+        with self._changed:
+            self.wait()
             slot = self._states.index(SlotState.FREE)
             self._states[slot] = SlotState.FILLING
             return slot

@@ -44,7 +44,7 @@ class Channel(Generic[T]):
         if capacity < 1:
             raise ValueError(f"a channel holds at least 1 item, got {capacity}")
         self._items: deque[T] = deque()
-        self._capacity = capacity
+        self.capacity = capacity
         self._overflow = overflow
         self._changed = changed or threading.Condition()
         self._on_drop = on_drop
@@ -65,7 +65,7 @@ class Channel(Generic[T]):
         with self._changed:
             if self._finished:
                 raise RuntimeError("put after finish")
-            while len(self._items) >= self._capacity and not self._abandoned:
+            while len(self._items) >= self.capacity and not self._abandoned:
                 if self._overflow is Overflow.DROP_OLDEST:
                     lost.append(self._items.popleft())
                     self.dropped += 1
@@ -148,6 +148,11 @@ class Select(Generic[T]):
             self._lanes.append(channel)
             self._changed.notify_all()
         return channel
+
+    def capacity(self) -> int:
+        """Return the most items that can wait in lanes that have not ended."""
+        with self._changed:
+            return sum(lane.capacity for lane in self._lanes if not lane.ended)
 
     def close(self) -> None:
         """Say that no lane will be added: once every lane has ended, so has the whole. Safe twice."""

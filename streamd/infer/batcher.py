@@ -1,5 +1,6 @@
 """Gathers frames of several cameras into one run of a model: as many as wait, then company for a bounded time."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from streamd.clock import Clock
@@ -16,6 +17,9 @@ class Inbox(Protocol):
     def take(self, limit: int) -> list[Frame]:
         """Take up to `limit` frames without waiting, one of each camera in turn."""
 
+    def capacity(self) -> int:
+        """Return the most frames that can wait in lanes that have not ended."""
+
     def abandon(self) -> None:
         """Stop taking; safe twice."""
 
@@ -26,8 +30,15 @@ class Batcher:
     Which frame of a camera is in its lane is the lane's affair: a live one keeps only the newest.
     """
 
-    def __init__(self, inbox: Inbox, batch: int, max_wait_s: float, clock: Clock) -> None:
-        """`batch` is the most frames of a run; `max_wait_s` how long the first of them waits for others."""
+    def __init__(
+        self, inbox: Inbox, batch: int, max_wait_s: float, clock: Clock, wait_for_room: Callable[[], None]
+    ) -> None:
+        """`batch` is the most frames of a run; `max_wait_s` how long the first of them waits for others.
+
+        `wait_for_room` returns when a run can be prepared: until then frames are left in their lanes, where newer
+        ones may still take their place.
+        """
+        self._wait_for_room = wait_for_room
         self._inbox = inbox
         self._batch = batch
         self._max_wait_ns = round(max_wait_s * 1e9)
@@ -36,16 +47,21 @@ class Batcher:
     def get(self) -> tuple[Frame, ...]:
         """Wait for a frame, then gather up to `batch` of them, and return them.
 
+        No company is waited for that cannot come: one live camera never makes its frame wait.
+
         Raises:
             Finished: every lane has ended.
+            Abandoned: there will be no room.
         """
+        self._wait_for_room()
         frames: list[Frame] = []
         while not frames:
             self._inbox.wait()
             frames = self._inbox.take(self._batch)
         deadline_ns = self._clock.monotonic_ns() + self._max_wait_ns
-        while len(frames) < self._batch and self._more_before(deadline_ns):
-            frames += self._inbox.take(self._batch - len(frames))
+        most = min(self._batch, self._inbox.capacity())
+        while len(frames) < most and self._more_before(deadline_ns):
+            frames += self._inbox.take(most - len(frames))
         return tuple(frames)
 
     def abandon(self) -> None:

@@ -177,3 +177,12 @@ def test_select_takes_everything_once_and_keeps_each_lanes_order(counts, limits)
     assert sorted(taken) == [(index, item) for index, count in enumerate(counts) for item in range(count)]
     for index, count in enumerate(counts):
         assert [item for lane, item in taken if lane == index] == list(range(count))
+
+
+def test_the_capacity_of_a_select_is_that_of_its_open_lanes():
+    select = Select()
+    select.lane(3)
+    ended = select.lane(4)
+    assert select.capacity() == 7
+    ended.finish()
+    assert select.capacity() == 3

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamd.errors import Finished
+from streamd.errors import Abandoned, Finished
 from streamd.frames import Frame, Picture
 from streamd.infer.batcher import Batcher
 
@@ -31,8 +31,9 @@ class FakeClock:
 class FakeInbox:
     """Lanes that fill as the clock passes the arrival times; waiting moves the clock."""
 
-    def __init__(self, clock, arrivals):
+    def __init__(self, clock, arrivals, room):
         self.clock = clock
+        self.room = room
         self.coming = deque(sorted(arrivals, key=lambda arrival: arrival[0]))
         self.lanes = {camera: deque() for _, camera, _ in arrivals}
         self.order = deque(self.lanes)
@@ -68,14 +69,17 @@ class FakeInbox:
                 taken.append(self.lanes[camera].popleft())
         return taken
 
+    def capacity(self):
+        return self.room
+
     def abandon(self):
         self.abandoned += 1
 
 
-def batcher(arrivals, batch=4, max_wait_ms=5):
+def batcher(arrivals, batch=4, max_wait_ms=5, room=100, wait_for_room=lambda: None):
     clock = FakeClock()
-    inbox = FakeInbox(clock, [(at * MS, camera, seq) for at, camera, seq in arrivals])
-    return Batcher(inbox, batch, max_wait_ms / 1000, clock), inbox, clock
+    inbox = FakeInbox(clock, [(at * MS, camera, seq) for at, camera, seq in arrivals], room)
+    return Batcher(inbox, batch, max_wait_ms / 1000, clock, wait_for_room), inbox, clock
 
 
 def cameras(frames):
@@ -116,6 +120,29 @@ def test_what_is_in_hand_when_the_lanes_end_is_returned_first():
     assert cameras(gather.get()) == "a"
     with pytest.raises(Finished):
         gather.get()
+
+
+def test_company_that_cannot_come_is_not_waited_for():
+    gather, inbox, _ = batcher([(0, "a", 0), (3, "a", 1)], batch=16, room=1)
+    assert cameras(gather.get()) == "a"
+    assert inbox.waits == [None]
+
+
+def test_nothing_is_taken_before_there_is_room():
+    seen = []
+    gather, inbox, _ = batcher([(0, "a", 0)], wait_for_room=lambda: seen.append(list(inbox.waits)))
+    gather.get()
+    assert seen == [[]]
+
+
+def test_a_ring_that_was_closed_takes_nothing():
+    def closed():
+        raise Abandoned
+
+    gather, inbox, _ = batcher([(0, "a", 0)], wait_for_room=closed)
+    with pytest.raises(Abandoned):
+        gather.get()
+    assert inbox.waits == []
 
 
 def test_abandon_reaches_the_inbox():
