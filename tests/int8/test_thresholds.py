@@ -45,8 +45,9 @@ def plain_entropy(bins):
         candidate = [0.0] * i
         for group in groups:
             used = [j for j in group if bins[j] > 0]
+            total = sum(bins[j] for j in group)
             for j in used:
-                candidate[j] = sum(bins[k] for k in group) / len(used)
+                candidate[j] = total / len(used)
         p_sum, q_sum = sum(reference), sum(candidate)
         divergence = 0.0
         for p, q in zip(reference, candidate, strict=True):

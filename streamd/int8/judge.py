@@ -1,0 +1,97 @@
+"""How far quantized files agree with the model they come from, as the daemon would serve them, and what INT8 saves."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
+
+from streamd.frames import Picture
+from streamd.infer.session import SILENT
+from streamd.preprocess import PREPROCESS
+from streamd.score import latency
+from streamd.score.agreement import MARGIN, Tally
+from streamd.score.evaluate import Row
+from streamd.score.served import Options, Served
+
+RUNS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """Milliseconds of a run: in floating point, and in INT8, where quantizing and dequantizing are counted apart."""
+
+    floating: float
+    integer: float
+    quantize: float
+    dequantize: float
+
+    @property
+    def total(self) -> float:
+        """T_float - T_int8 - T_quantize - T_dequantize."""
+        return self.floating - self.integer - self.quantize - self.dequantize
+
+    def __str__(self) -> str:
+        verdict = "" if self.total > 0 else ": INT8 is slower here, serve the float model"
+        return (
+            f"saving = {self.floating:.2f} float - {self.integer:.2f} INT8 - {self.quantize:.2f} quantize "
+            f"- {self.dequantize:.2f} dequantize = {self.total:.2f} ms a frame{verdict}"
+        )
+
+
+def agree(
+    models: Sequence[Path], reference: Path, pictures: Sequence[Picture], confidence: float, *, timed: bool = False
+) -> list[Row]:
+    """Return a row for each of `models`: its agreement with `reference` on `pictures`, and its latency if `timed`.
+
+    Raises:
+        ModelError: a model cannot be used.
+    """
+    options = Options(confidence=max(0.0, confidence - MARGIN))
+    with ExitStack() as stack:
+        ahead = stack.enter_context(closing(Served(reference, options)))
+        expected = ahead(pictures)
+        served = [stack.enter_context(closing(Served(path, options))) for path in models]
+        rows = []
+        for model in served:
+            tally = Tally(confidence)
+            for one, other in zip(model(pictures), expected, strict=True):
+                tally.add(one, other)
+            manifest = model.manifest
+            size = model.path.stat().st_size
+            rows.append(Row(str(model.path), manifest.head, manifest.precision, size, agreement=tally.result()))
+        times = latency.measure(served, pictures) if timed else []
+    return [replace(row, latency=(one,)) for row, one in zip(rows, times, strict=True)] if timed else rows
+
+
+def saving(single: Path, integer: Path, picture: Picture) -> Saving:
+    """Profile both files on one picture, in turn with themselves, and return where the time went."""
+    floats, codes = _by_operator(single, picture), _by_operator(integer, picture)
+    pairs = codes.get("QuantizeLinear", 0.0), codes.get("DequantizeLinear", 0.0)
+    return Saving(sum(floats.values()), sum(codes.values()) - sum(pairs), *pairs)
+
+
+def _by_operator(path: Path, picture: Picture) -> dict[str, float]:
+    """Return the milliseconds of a run that each kind of operator takes: the median over runs."""
+    with tempfile.TemporaryDirectory(prefix="streamd-profile-") as folder, closing(Served(path, Options())) as served:
+        spec = served.manifest.input
+        row = np.empty((max(served.manifest.batch, 1), spec.channels, spec.height, spec.width), spec.dtype)
+        for one in row:
+            PREPROCESS["host"](spec)(picture, one)
+        options = ort.SessionOptions()
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "run")
+        options.log_severity_level = SILENT
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        for _ in range(RUNS):
+            session.run(None, {spec.name: row})
+        events = json.loads(Path(session.end_profiling()).read_text("utf-8"))
+    spent: dict[str, dict[str, list[float]]] = {}
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            spent.setdefault(event["args"]["op_name"], {}).setdefault(event["name"], []).append(event["dur"] / 1e3)
+    return {kind: sum(float(np.median(times)) for times in nodes.values()) for kind, nodes in spent.items()}
