@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from streamd.frames import Picture
     from streamd.int8.calibrate import Calibration
+    from streamd.int8.judge import Judge
     from streamd.int8.placement import Placement
-    from streamd.int8.quantize import Judge, Trial, Workpiece
+    from streamd.int8.quantize import Trial, Workpiece
     from streamd.score.evaluate import Row
 
 METHODS = ("minmax", "entropy", "percentile", "mse", "histogram-observer", "legacy")
@@ -86,8 +87,9 @@ def chosen(piece: "Workpiece", given: dict[str, Any]) -> "tuple[Trial, Judge | N
     """Return the trial to be written, what it was judged on, and where its scales come from."""
     from streamd.errors import DataError  # noqa: PLC0415
     from streamd.int8 import cache, calibrate, quantize  # noqa: PLC0415
+    from streamd.int8.judge import Judge  # noqa: PLC0415
 
-    judge = held_out(given)
+    judge = held_out(piece, given)
     if given["cache"] is not None:
         known = cache.read(given["cache"])
         trial = quantize.Trial("cache", cache.choose(piece.graph, piece.placement, known, given["cache"]))
@@ -98,7 +100,7 @@ def chosen(piece: "Workpiece", given: dict[str, Any]) -> "tuple[Trial, Judge | N
         calibration = calibrate.load(given["calibration"])
     else:
         calibration, pictures = calibrated(piece, given, keep=judge is None)
-        judge = judge or (quantize.Judge(pictures, given["confidence"]) if pictures else None)
+        judge = judge or (Judge(piece.path, pictures, given["confidence"]) if pictures else None)
     methods = METHODS if given["method"] == "best" else (given["method"],)
     if len(methods) > 1 and judge is None:
         raise DataError("--method best needs pictures to judge on", mend="name some with --judge, or name a method")
@@ -106,15 +108,15 @@ def chosen(piece: "Workpiece", given: dict[str, Any]) -> "tuple[Trial, Judge | N
     return found[0], judge, {"data_sha256": calibration.data_sha256, "frames": calibration.frames}
 
 
-def held_out(given: dict[str, Any]) -> "Judge | None":
+def held_out(piece: "Workpiece", given: dict[str, Any]) -> "Judge | None":
     """Return the pictures of --judge."""
     from streamd.int8 import data  # noqa: PLC0415
-    from streamd.int8.quantize import Judge  # noqa: PLC0415
+    from streamd.int8.judge import Judge  # noqa: PLC0415
 
     if not given["judge"]:
         return None
     pictures = [one.copy() for one in data.shown(data.find(given["judge"]), JUDGED, part=given["judge_part"])]
-    return Judge(pictures, given["confidence"])
+    return Judge(piece.path, pictures, given["confidence"])
 
 
 def calibrated(piece: "Workpiece", given: dict[str, Any], *, keep: bool) -> "tuple[Calibration, list[Picture]]":
@@ -162,7 +164,7 @@ def write(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict
 def report(piece: "Workpiece", trial: "Trial", judge: "Judge", cpu: Path) -> str:
     """Return the table of FP32, FP16 and INT8, and what INT8 saves on this CPU."""
     from streamd.int8.half import to_half  # noqa: PLC0415
-    from streamd.int8.judge import agree, saving  # noqa: PLC0415
+    from streamd.int8.judge import saving  # noqa: PLC0415
     from streamd.score import table  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="streamd-report-") as name:
@@ -170,8 +172,8 @@ def report(piece: "Workpiece", trial: "Trial", judge: "Judge", cpu: Path) -> str
         half = to_half(piece.graph.model, str(piece.path), piece.placement.head.decode)
         fp16 = piece.save(half, folder / "fp16 (simulated).onnx", "fp16")
         trt = piece.save(piece.tensorrt(trial.scales, "fp32"), folder / "int8 TensorRT (simulated).onnx")
-        rows = agree([piece.path, cpu], piece.path, judge.pictures, judge.confidence, timed=True)
-        rows[1:1] = agree([fp16, trt], piece.path, judge.pictures, judge.confidence)
+        rows = judge.rows([piece.path, cpu], timed=True)
+        rows[1:1] = judge.rows([fp16, trt])
         spent = saving(piece.path, cpu, judge.pictures[0])
     sized: list[Row] = [replace(row, model=Path(row.model).stem) for row in rows]
     lines = [table.as_text(sized), "", f"judged on {len(judge.pictures)} pictures, method {trial.method}", str(spent)]

@@ -14,7 +14,7 @@ from streamd.frames import Picture
 from streamd.infer.session import SILENT
 from streamd.preprocess import PREPROCESS
 from streamd.score import latency
-from streamd.score.agreement import MARGIN, Tally
+from streamd.score.agreement import MARGIN, Agreement, Tally
 from streamd.score.evaluate import Row
 from streamd.score.served import Options, Served
 
@@ -43,29 +43,57 @@ class Saving:
         )
 
 
-def agree(
-    models: Sequence[Path], reference: Path, pictures: Sequence[Picture], confidence: float, *, timed: bool = False
-) -> list[Row]:
-    """Return a row for each of `models`: its agreement with `reference` on `pictures`, and its latency if `timed`.
+class Judge:
+    """Pictures that were not calibrated on, and what the float model finds on them.
 
-    Raises:
-        ModelError: a model cannot be used.
+    Detections count from `confidence` on; see streamd/score/agreement.py.
     """
-    options = Options(confidence=max(0.0, confidence - MARGIN))
-    with ExitStack() as stack:
-        ahead = stack.enter_context(closing(Served(reference, options)))
-        expected = ahead(pictures)
-        served = [stack.enter_context(closing(Served(path, options))) for path in models]
-        rows = []
-        for model in served:
-            tally = Tally(confidence)
-            for one, other in zip(model(pictures), expected, strict=True):
-                tally.add(one, other)
-            manifest = model.manifest
-            size = model.path.stat().st_size
-            rows.append(Row(str(model.path), manifest.head, manifest.precision, size, agreement=tally.result()))
-        times = latency.measure(served, pictures) if timed else []
-    return [replace(row, latency=(one,)) for row, one in zip(rows, times, strict=True)] if timed else rows
+
+    def __init__(self, reference: Path, pictures: Sequence[Picture], confidence: float = 0.25) -> None:
+        """Run `reference`, the float model, once; raises ModelError when it cannot be used."""
+        self.pictures = pictures
+        self._confidence = confidence
+        self._options = Options(confidence=max(0.0, confidence - MARGIN))
+        with closing(Served(reference, self._options)) as served:
+            self._expected = served(pictures)
+
+    def few(self, most: int) -> "Judge":
+        """Return a judge of at most `most` of the pictures, evenly chosen."""
+        judge = Judge.__new__(Judge)
+        stride = max(1, -(-len(self.pictures) // most))
+        judge.pictures, judge._expected = self.pictures[::stride], self._expected[::stride]
+        judge._confidence, judge._options = self._confidence, self._options
+        return judge
+
+    def agreement(self, model: Path) -> Agreement:
+        """Return how far `model` finds what the float model found."""
+        with closing(Served(model, self._options)) as served:
+            return self._tallied(served)
+
+    def rows(self, models: Sequence[Path], *, timed: bool = False) -> list[Row]:
+        """Return a row for each of `models`, with its latency, the models in turn, if `timed`."""
+        with ExitStack() as stack:
+            served = [stack.enter_context(closing(Served(path, self._options))) for path in models]
+            rows = [
+                Row(
+                    str(model.path),
+                    model.manifest.head,
+                    model.manifest.precision,
+                    model.path.stat().st_size,
+                    agreement=self._tallied(model),
+                )
+                for model in served
+            ]
+            if not timed:
+                return rows
+            times = latency.measure(served, self.pictures)
+        return [replace(row, latency=(one,)) for row, one in zip(rows, times, strict=True)]
+
+    def _tallied(self, served: Served) -> Agreement:
+        tally = Tally(self._confidence)
+        for one, other in zip(served(self.pictures), self._expected, strict=True):
+            tally.add(one, other)
+        return tally.result()
 
 
 def saving(single: Path, integer: Path, picture: Picture) -> Saving:

@@ -11,14 +11,13 @@ import onnx
 from msgspec.structs import replace
 
 from streamd import manifest as sidecars
-from streamd.errors import DataError, ModelError
-from streamd.frames import Picture
+from streamd.errors import ModelError
 from streamd.infer import files
 from streamd.int8 import legacy, qdq, scales
 from streamd.int8.calibrate import Calibration
 from streamd.int8.graph import Graph
 from streamd.int8.half import to_half
-from streamd.int8.judge import agree
+from streamd.int8.judge import Judge
 from streamd.int8.placement import Placement
 from streamd.int8.scales import Scales
 from streamd.int8.thresholds import METHODS
@@ -27,14 +26,6 @@ from streamd.score.agreement import Agreement
 
 Base = Literal["fp16", "fp32"]
 VNNI = {"avx512_vnni", "avx_vnni", "asimddp"}  # instructions that multiply bytes into 32 bits; asimddp is ARM's
-
-
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """Pictures that were not calibrated on, and the confidence from which detections count."""
-
-    pictures: Sequence[Picture]
-    confidence: float = 0.25
 
 
 @dataclass(slots=True)
@@ -117,10 +108,7 @@ def judged(piece: Workpiece, chosen: Scales, judge: Judge) -> Agreement:
     """
     with tempfile.TemporaryDirectory(prefix="streamd-quantize-") as folder:
         path = piece.save(piece.tensorrt(chosen, "fp32"), Path(folder) / "trial.onnx")
-        (row,) = agree([path], piece.path, judge.pictures, judge.confidence)
-    if row.agreement is None:
-        raise DataError("nothing to judge on", mend="name pictures with --judge")
-    return row.agreement
+        return judge.agreement(path)
 
 
 def keeper(graph: Graph, keep: Sequence[str], only: Sequence[str]) -> Callable[[onnx.NodeProto], bool]:
@@ -147,7 +135,7 @@ def has_vnni(info: Path = Path("/proc/cpuinfo")) -> bool:
 
 def _legacy(piece: Workpiece, calibration: Calibration, judge: Judge) -> Trial:
     """Search the grid of sampleINT8; every point is judged on at most 8 pictures, the winner on all."""
-    few = Judge(judge.pictures[:: -(-len(judge.pictures) // 8)], judge.confidence)
+    few = judge.few(8)
     seen: dict[tuple[float, float], Scales] = {}
 
     def score(cutoff: float, exponent: float) -> float:
