@@ -15,6 +15,7 @@ from streamd.frames import Colour, Picture
 if TYPE_CHECKING:
     from streamd.scenes import Scene
 
+_SLOWEST_FPS = 0.001
 _OPTIONS = {"seed": int, "width": int, "height": int, "fps": float, "split": str}
 
 
@@ -62,7 +63,11 @@ class ScenesSource:
 
 def _options(uri: str) -> dict[str, Any]:
     values: dict[str, Any] = {"seed": 0, "fps": 25.0}
-    for key, text in parse_qsl(urlsplit(uri).query, keep_blank_values=True):
+    parts = urlsplit(uri)
+    if parts.path not in ("", "scenes"):
+        what = f"{uri}: no option can be read from {parts.path!r}"
+        raise StreamError(what, cause="invalid", mend="write scenes:?width=960&height=540")
+    for key, text in parse_qsl(parts.query, keep_blank_values=True):
         if key not in _OPTIONS:
             raise StreamError(f"{uri}: no option {key!r}", cause="invalid", mend=f"choose from {', '.join(_OPTIONS)}")
         try:
@@ -70,7 +75,8 @@ def _options(uri: str) -> dict[str, Any]:
         except ValueError as error:
             what = f"{uri}: {key}={text!r} is not a {'whole ' if _OPTIONS[key] is int else ''}number"
             raise StreamError(what, cause="invalid", mend=f"write {key}=25") from error
-    if not 0 < values["fps"] <= 1000:
-        what = f"{uri}: fps={values['fps']:g} is out of range"
-        raise StreamError(what, cause="invalid", mend="write 1 to 1000")
+    for key, low, high in (("fps", _SLOWEST_FPS, 1000), ("seed", 0, 2**63)):
+        if not low <= values[key] <= high:
+            what = f"{uri}: {key}={values[key]:g} is out of range"
+            raise StreamError(what, cause="invalid", mend=f"write {key}=1")
     return values

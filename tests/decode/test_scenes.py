@@ -27,7 +27,14 @@ def test_scenes_as_fast_as_possible_lose_nothing(camera, stop, split):
     assert stop.waited == []
 
 
-@pytest.mark.parametrize("query", ["sed=3", "width=wide", "fps=0", "fps=nan", "width=-4", "split=nowhere"])
+@pytest.mark.parametrize(
+    "query", ["sed=3", "width=wide", "fps=0", "fps=nan", "fps=1e-300", "seed=-1", "width=-4", "split=nowhere"]
+)
 def test_an_option_that_cannot_be_is_named(query, camera):
     with pytest.raises(SourceError, match=re.escape(query)):
         camera(f"scenes:?{query}").check()
+
+
+def test_what_is_no_option_is_not_passed_over(camera):
+    with pytest.raises(SourceError, match="scenes:1920x1080: no option can be read from '1920x1080'"):
+        camera("scenes:1920x1080")
