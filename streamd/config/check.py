@@ -97,9 +97,7 @@ def _uri(text: str, base: Path) -> str:
     """Return what is wrong with a camera's address, or nothing."""
     if text == "scenes" or text.startswith("scenes:"):
         return ""
-    if text.startswith("file:"):
-        return missing(text.removeprefix("file://").removeprefix("file:"), base)
-    if "://" in text:
+    if "://" in text and not text.startswith("file://"):
         return _url(text)
     word = text.partition(":")[0]
     if word in uri.LIVE and not (base / text).exists():

@@ -14,8 +14,11 @@ MAX_SECRET_BYTES = 4096
 
 
 def locate(text: str | Path, base: Path) -> Path:
-    """Return the file that a path of the configuration means: `bundled:NAME`, absolute, or relative to `base`."""
-    name = str(text)
+    """Return the file that a path of the configuration means: `bundled:NAME`, absolute, or relative to `base`.
+
+    `file:` and `file://` may stand before it.
+    """
+    name = str(text).removeprefix("file://").removeprefix("file:")
     if name.startswith("bundled:"):
         return bundled.folder("assets") / name.removeprefix("bundled:")
     return base / name
@@ -55,6 +58,8 @@ def missing(text: str, base: Path) -> str:
             return f"{file} is a folder; name a file in it"
         elif not file.exists():
             return f"there is no file {file}; relative paths start at the folder of the configuration file"
+        elif not file.is_file():  # opening a pipe would wait for its writer
+            return f"{file} is a pipe or a device; name a regular file"
         return "" if os.access(file, os.R_OK) else f"{file} cannot be read; make it readable for this user"
     except (OSError, ValueError) as error:
         return f"{text[:60]!r} is no path: {error}"
@@ -65,6 +70,8 @@ def unwritable(file: Path) -> str:
     try:
         if file.is_dir():
             return f"{file} is a folder; name a file in it"
+        if file.is_fifo():  # writing to it would wait for its reader
+            return f"{file} is a pipe; name a regular file"
         if not file.parent.is_dir():
             return f"there is no folder {file.parent}; make it, or write somewhere else"
         there = file if file.exists() else file.parent

@@ -26,10 +26,10 @@ def address(camera: config.Camera, base: Path) -> Address:
         SourceError: the URI names no host.
     """
     written = camera.uri.get_secret_value()
-    if written.startswith("scenes:"):
+    if written == "scenes" or written.startswith("scenes:"):
         return Address("scenes", written, written)
     source = uri.split(written)
-    if not source.scheme:
+    if not source.scheme or written.startswith("file:"):
         return Address("file", str(locate(written, base)), written)
     if not source.host:
         mend = f"write {source.scheme}://USER:PASSWORD@HOST/PATH, with `/`, `?` and `#` of a password percent-encoded"

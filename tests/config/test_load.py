@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,15 @@ def test_a_bad_address_is_told(faults, address, words):
     assert words in found
 
 
-@pytest.mark.parametrize("address", ["rtsp://u:p@h/s", "https://h/v.mp4", "scenes", "scenes:1920x1080", "clip.mp4"])
+def test_a_pipe_is_told_since_opening_it_would_wait(faults, folder):
+    os.mkfifo(folder / "pipe.mp4")
+    (found,) = faults(MINIMAL.replace("clip.mp4", "pipe.mp4"))
+    assert "is a pipe or a device; name a regular file" in found
+
+
+@pytest.mark.parametrize(
+    "address", ["rtsp://u:p@h/s", "https://h/v.mp4", "scenes", "scenes:?seed=3", "clip.mp4", "file:clip.mp4"]
+)
 def test_a_good_address_is_taken(load, address):
     assert load(MINIMAL.replace("clip.mp4", address)).cameras["front"].uri.get_secret_value() == address
 

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from streamd.config.sockets import check_publish
@@ -108,6 +110,13 @@ def test_a_file_that_cannot_be_written_is_told(faults, path, words):
     ((key, said),) = faults({"file": {"path": path}})
     assert key == "publish.file.path"
     assert words in said
+
+
+def test_a_pipe_to_write_to_is_told_since_it_would_wait_for_a_reader(faults, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    ((key, said),) = faults({"file": {"path": "pipe"}})
+    assert key == "publish.file.path"
+    assert said.endswith("is a pipe; name a regular file")
 
 
 def test_an_unknown_preset_is_told(faults):

@@ -37,11 +37,20 @@ def test_a_missing_password_file_is_named(tmp_path):
         ("clips/a.mp4", "file"),
         ("scenes:?seed=1", "scenes"),
         ("scenes:", "scenes"),
+        ("scenes", "scenes"),
+        ("file:clips/a.mp4", "file"),
+        ("file:///clips/a.mp4", "file"),
         ("bundled:street.mp4", "file"),
     ],
 )
 def test_the_scheme_chooses_the_source(uri, scheme, tmp_path):
     assert address(config.Camera(uri=uri, model="m"), tmp_path).scheme == scheme
+
+
+@pytest.mark.parametrize("written", ["a.mp4", "file:a.mp4", "file://{}/a.mp4", "{}/a.mp4"])
+def test_a_file_is_opened_where_the_configuration_found_it(written, tmp_path):
+    place = address(config.Camera(uri=written.format(tmp_path), model="m"), tmp_path)
+    assert place.target == str(tmp_path / "a.mp4")
 
 
 def test_a_uri_without_a_host_names_the_camera(camera):
