@@ -1,7 +1,8 @@
 """Frames that are missing from a stream of messages, told from those that were never meant to come.
 
 With `every: 3` the numbers of a camera's detections go 0, 3, 6: that is its stride, not a loss. The stride is the
-smallest step seen so far, so the first loss may pass unseen while nothing shorter has been seen yet.
+smallest step of the session so far, so its first loss may pass unseen while nothing shorter has been seen yet. Each
+session has its own, for a reload may change `every`.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,10 @@ class Sequence:
     def follow(self, session: int, seq: int) -> Gap | None:
         """Take the next number; return the gap before it, if there is one. A new session is no gap."""
         last, self._key = self._key, (session, seq)
-        if last is None or last[0] != session or seq <= last[1]:
+        if last is None or last[0] != session:
+            self._stride = None
+            return None
+        if seq <= last[1]:
             return None
         step = seq - last[1]
         if self._stride is None or step < self._stride:

@@ -24,9 +24,10 @@ def test_a_gap_in_strides_counts_the_frames_beyond_the_stride():
     assert [(gap.stride, gap.missing) for gap in gaps([0, 3, 6, 12, 15])] == [(3, 3)]
 
 
-def test_a_new_session_is_no_gap_and_keeps_the_stride():
+@pytest.mark.parametrize("stride", [1, 3, 6])
+def test_a_new_session_is_no_gap_and_has_its_own_stride(stride):
     sequence = Sequence("front")
-    for key in [(1, 0), (1, 3), (2, 0), (2, 3)]:
+    for key in [(1, 0), (1, stride), (1, 2 * stride), (2, 0), (2, 3)]:
         assert sequence.follow(*key) is None
     assert sequence.follow(2, 9) == Gap("front", 2, 3, 9, 3)
 
