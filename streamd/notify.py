@@ -21,7 +21,7 @@ class Notifier:
         message = "\n".join(f"{key}={value}" for key, value in states.items())
         try:
             self._socket.sendto(message.encode(), self._address)
-        except (ConnectionError, FileNotFoundError):
+        except OSError:
             self.close()
 
     def close(self) -> None:
