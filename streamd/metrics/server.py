@@ -54,10 +54,15 @@ class MetricsServer:
         """Answer requests until `stop`, then close. Yields nothing: a stage's feed, or a plain loop, drives it."""
         try:
             while not stop.is_set():
-                with suppress(TimeoutError, ConnectionError):
+                try:
                     connection, _ = self._socket.accept()
-                    with connection:
-                        self._converse(connection)
+                except TimeoutError:
+                    continue
+                except OSError:  # no file descriptor is left; one may be soon
+                    stop.wait(POLL_S)
+                    continue
+                with connection, suppress(OSError):  # whatever befell the client
+                    self._converse(connection)
         finally:
             self.close()
         yield from ()

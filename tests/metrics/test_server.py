@@ -1,3 +1,4 @@
+import errno
 import json
 import socket
 import threading
@@ -67,6 +68,32 @@ def test_head_has_no_body(running):
 def test_a_client_that_says_nothing_holds_nobody_for_long(running):
     with socket.create_connection(("127.0.0.1", running.port), timeout=10):
         assert ask(running, b"GET /livez HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+def test_running_out_of_file_descriptors_leaves_the_server_running(metrics, monkeypatch):
+    server = MetricsServer("127.0.0.1:0", metrics)
+    stop = NextWait()
+    monkeypatch.setattr(server, "_socket", Exhausted(server._socket))
+    list(server.serve(stop))
+    assert stop.is_set()
+
+
+class NextWait(threading.Event):
+    """A stop signal that is given by the first wait for it."""
+
+    def wait(self, timeout=None):
+        self.set()
+        return True
+
+
+class Exhausted:
+    """A listening socket of a process that has no file descriptor left."""
+
+    def __init__(self, bound):
+        self.close = bound.close
+
+    def accept(self):
+        raise OSError(errno.EMFILE, "Too many open files")
 
 
 @pytest.mark.parametrize("garbage", [b"x" * 20_000, b"\n\n", b""])
