@@ -23,9 +23,10 @@ SETTLE_S = 15.0  # what a process gets to end in once it was told to
 )
 def command(seconds: float, out: Path) -> None:
     """Watch the bundled clip: detections are printed as they come, the annotated video is recorded."""
-    from streamd import bundled  # noqa: PLC0415 - likewise
+    from streamd import bundled  # noqa: PLC0415 - `streamd --help` does without
 
     config = bundled.folder("configs") / "demo.yaml"
+    before = recordings(out)
     with ExitStack() as stack:
         recorder = start(stack, "record", "--camera", CAMERA, "--out", str(out))
         printer = start(stack, "subscribe", "--camera", CAMERA)
@@ -38,10 +39,15 @@ def command(seconds: float, out: Path) -> None:
             finish(process)
     if failed or daemon.returncode:
         raise click.ClickException(f"the daemon ended early with exit code {daemon.returncode}; its log stands above")
-    recorded = sorted(out.glob(f"{CAMERA}-*.mp4"), key=lambda path: path.stat().st_mtime)
+    recorded = recordings(out) - before
     if not recorded:
-        raise click.ClickException(f"nothing was recorded in {out}")
-    click.echo(f"\nrecorded with boxes drawn on it: {recorded[-1].resolve()}")
+        raise click.ClickException(f"nothing was recorded in {out}; the log stands above")
+    click.echo(f"\nrecorded with boxes drawn on it: {max(recorded).resolve()}")
+
+
+def recordings(out: Path) -> set[Path]:
+    """Return the recordings of the demo's camera; the later, the higher its name."""
+    return set(out.glob(f"{CAMERA}-*.mp4"))
 
 
 def start(stack: ExitStack, *arguments: str) -> "subprocess.Popen[bytes]":
