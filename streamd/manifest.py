@@ -98,10 +98,6 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
         if any(len(row) % 2 or not row for row in self.anchors):
             raise ValueError("`anchors` holds pairs of width and height: each row has an even number of values")
 
-    def label(self, class_id: int) -> str:
-        """Return the label of a class; `class 7` where there is none."""
-        return self.labels[class_id] if 0 <= class_id < len(self.labels) else f"class {class_id}"
-
 
 class _Version(Struct):
     v: int = VERSION

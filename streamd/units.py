@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: `250ms`, `5s`, `2M`, `1GiB`."""
+"""Durations and bit rates as people write them: `250ms`, `5s`, `512k`, `2M`."""
 
 import math
 import re
@@ -6,11 +6,9 @@ from types import MappingProxyType
 
 _SECONDS = MappingProxyType({"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0})
 _POWERS = MappingProxyType({"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12})
-_BINARY = MappingProxyType({"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40})
 
 DURATION_PATTERN = r"[0-9]+(\.[0-9]+)? ?(us|ms|s|m|h)?"
 BITS_PATTERN = r"[0-9]+(\.[0-9]+)? ?[kKMGT]?(bps|bit|bit/s)?"
-SIZE_PATTERN = r"[0-9]+(\.[0-9]+)? ?([kKMGT]i?)?B?"
 
 
 def parse_seconds(value: object) -> float:
@@ -38,28 +36,6 @@ def parse_bits(value: object) -> int:
     number, unit = _split(match)
     power = re.sub(r"(bps|bit|bit/s)$", "", unit).lower()
     return _whole(number * _POWERS[power], value)
-
-
-def parse_size(value: object) -> int:
-    """Return the bytes meant by `512k`, `1GiB`, `2M`, or a bare number; k is 1000 and Ki is 1024.
-
-    Raises:
-        ValueError: the value is no size, or is no whole number of bytes.
-    """
-    match = _match(SIZE_PATTERN, value)
-    if match is None:
-        raise ValueError(f"expected a size such as 512k, 2M or 1GiB, got {value!r}")
-    number, unit = _split(match)
-    power = unit.removesuffix("B").lower()
-    return _whole(number * {**_POWERS, **_BINARY}[power], value)
-
-
-def show_seconds(seconds: float) -> str:
-    """Return a duration as it would be written in a configuration file: the largest unit that stays whole."""
-    for unit, size in (("h", 3600), ("m", 60), ("s", 1)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds * 1000:g}ms" if 0 < seconds < 1 else f"{seconds:g}s"
 
 
 def _match(pattern: str, value: object) -> re.Match[str] | None:

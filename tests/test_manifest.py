@@ -58,15 +58,6 @@ def test_channels_follow_the_colour(colour, channels):
     assert Input("x", 8, 8, colour=colour).channels == channels
 
 
-def test_a_known_class_has_its_label():
-    assert FULL.label(1) == "car"
-
-
-@pytest.mark.parametrize("class_id", [2, -1])
-def test_a_class_without_a_label_is_numbered(class_id):
-    assert FULL.label(class_id) == f"class {class_id}"
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -10,7 +10,6 @@ from streamd.frames import U8, Colour, Matrix, Picture
 _FULL = 2  # AVCOL_RANGE_JPEG
 _LIMITED = 1  # AVCOL_RANGE_MPEG
 _RGB = 0  # AVCOL_SPC_RGB
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 # H.273 MatrixCoefficients, as AVColorSpace numbers them. BT.2020 (9, 10) lies nearer to BT.709 than to BT.601.
 _MATRICES: dict[int, Matrix] = {1: "bt709", 4: "bt601", 5: "bt601", 6: "bt601", 7: "bt709", 9: "bt709", 10: "bt709"}
 _SWS = {"bt601": 5, "bt709": 1}  # SWS_CS_ITU601, SWS_CS_ITU709
