@@ -123,7 +123,8 @@ def open_stream(
         StreamError: it cannot be opened, holds no video, or the video has no decoder here.
     """
     try:
-        container = av.open(target, options=options, timeout=timeout)
+        # a title in another encoding is no reason to see nothing
+        container = av.open(target, options=options, timeout=timeout, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise explained(error, shown) from error
     try:

@@ -242,3 +242,19 @@ def test_waiting_for_a_timestamp_ends_with_the_stop_signal(clip, camera):
     next(items)
     threading.Timer(0.05, stop.set).start()
     assert next(items).reason == "stopped"
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "clip.mp4"])
+def test_a_title_in_another_encoding_is_no_fault(camera, tmp_path, clip, stop, split, name):
+    path = clip(name)
+    titled = tmp_path / f"titled-{name}"
+    with av.open(str(path)) as source, av.open(str(titled), "w") as target:
+        target.metadata["title"] = "CAFECAFE"
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    titled.write_bytes(titled.read_bytes().replace(b"CAFECAFE", b"caf\xe9caf\xe9"))
+    frames, _ = split(camera(titled, pace="asap").frames(stop))
+    assert len(frames) == 10
