@@ -2,8 +2,10 @@
 
 Whatever is logged passes `Redact` last of all before it is written: no password reaches the stream, whether it stands
 in an event, a value, a nested value or a traceback. Messages of one camera or model that repeat are folded by `Fold`.
+A log that cannot be written, to a full disk or a pipe that nobody reads any more, costs its lines and nothing else.
 """
 
+import contextlib
 import logging
 import sys
 import threading
@@ -35,14 +37,17 @@ def setup(
 ) -> None:
     """Send every logger's events to `stream`, stderr when it is None; call again to change anything.
 
+    A process without a stderr logs nothing.
+
     `secrets` are hidden wherever they stand. `journal` puts before each line the priority that journald reads.
     """
     out = stream or sys.stderr
-    people = form == "console" or (form == "auto" and out.isatty())
+    terminal = out is not None and out.isatty()
+    people = form == "console" or (form == "auto" and terminal)
     render: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
     if people:
         plain = structlog.dev.plain_traceback
-        render = structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain, pad_event_to=0)
+        render = structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain, pad_event_to=0)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -55,9 +60,24 @@ def setup(
             *([Journal(render)] if journal else [render]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=lambda *_: Lines(out),
         cache_logger_on_first_use=False,
     )
+
+
+class Lines:
+    """Writes lines to a stream, and goes on where it cannot. Any thread may call."""
+
+    def __init__(self, out: TextIO | None) -> None:
+        self._logger = None if out is None else structlog.PrintLogger(out)
+
+    def msg(self, message: str) -> None:
+        """Write one line."""
+        if self._logger is not None:
+            with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
+                self._logger.msg(message)
+
+    debug = info = warning = error = critical = msg
 
 
 class Redact:

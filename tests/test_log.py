@@ -127,3 +127,19 @@ def test_what_folding_remembers_is_bounded(clock):
     for number in range(3 * log.FOLD_KEYS):
         fold(None, "info", {"event": "x", "camera": str(number)})
     assert len(fold._seen) == log.FOLD_KEYS
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), OSError(28, "No space left on device"), ValueError("closed")])
+def test_a_log_that_cannot_be_written_disturbs_nobody(out, error):
+    class Broken(io.StringIO):
+        def write(self, text):
+            raise error
+
+    log.setup("info", "json", Broken())
+    structlog.get_logger().error("something")
+
+
+def test_a_process_without_stderr_logs_nothing(out, monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    log.setup()
+    structlog.get_logger().error("something")
