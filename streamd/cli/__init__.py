@@ -20,6 +20,9 @@ COMMANDS = {
     "record": "Record a camera's annotated video to MP4.",
     "bench": "Measure the daemon against bare inference.",
     "eval": "Score models side by side.",
+    "calibrate": "Gather the ranges that INT8 needs, from pictures or cameras.",
+    "quantize": "Make INT8 files of a model, and report what they are worth.",
+    "lint": "Check a quantized model for what hurts.",
     "scenes": "Draw procedural street scenes: a data set, or a clip.",
     "schema": "Print the JSON Schema of a message or a file.",
 }
