@@ -54,7 +54,7 @@ class Pipeline:
         return all(stage.join() for stage in self._stages)
 
     def running(self) -> tuple[str, ...]:
-        """Return the names of the stages that have not ended, in flow order."""
+        """Return the names of the stages that have not ended, in the order in which they were given and added."""
         with self._changed:
             return tuple(stage.name for stage in self._stages if stage in self._running)
 

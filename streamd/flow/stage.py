@@ -114,7 +114,7 @@ class Stage(Generic[In, Out]):
         return not self._thread.is_alive()
 
     def abandon(self) -> None:
-        """Cut the stage off from both sides, so that it ends without draining."""
+        """Cut the stage off from its input, so that it ends without draining."""
         self._inbox.abandon()
 
     def _run(self) -> None:
