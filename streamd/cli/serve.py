@@ -1,6 +1,7 @@
 """`streamd serve`: the daemon in the foreground, as systemd and terminals want it."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,9 @@ def command(config: Path, wait_for: tuple[Literal["detections", "video"], ...]) 
     SIGTERM, SIGINT  stop the cameras, drain, exit 0; a second one leaves at once
     SIGHUP           read CONFIG again and apply the cameras that changed
     """
+    # before any thread is there: the pools that NumPy starts when it is imported would take a signal, and die of it
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+
     from streamd.serve import serve  # noqa: PLC0415 - `streamd --help` must not load the rooms
 
     serve(config, os.environ, frozenset(wait_for))
