@@ -50,7 +50,7 @@ class Subscriber:
     def __init__(
         self,
         endpoint: str = DETECTIONS_ENDPOINT,
-        cameras: Iterable[str] | None = None,
+        cameras: str | Iterable[str] | None = None,
         kinds: Iterable[wire.Topic] = ("det", "event"),
         *,
         on_gap: Callable[[Gap], None] | None = None,
@@ -77,6 +77,7 @@ class Subscriber:
         self._socket = self._context.socket(zmq.SUB)
         self._monitor: zmq.Socket[bytes] | None = None
         kinds = tuple(kinds)
+        names = ("",) if cameras is None else (cameras,) if isinstance(cameras, str) else tuple(cameras)
         try:
             self._socket.set(zmq.LINGER, 0)
             self._socket.set(zmq.RCVHWM, max(KEPT[kind] for kind in kinds))
@@ -98,9 +99,8 @@ class Subscriber:
             self._poller = zmq.Poller()
             self._poller.register(self._socket, zmq.POLLIN)
             self._poller.register(self._monitor, zmq.POLLIN)
-            for kind in kinds:
-                for topic in {wire.topic(kind)} if cameras is None else {wire.topic(kind, name) for name in cameras}:
-                    self._socket.subscribe(topic)
+            for topic in {wire.topic(kind, name) for kind in kinds for name in names}:
+                self._socket.subscribe(topic)
             self._connect()
         except BaseException:
             self.close()

@@ -43,8 +43,9 @@ def test_messagepack_is_read_as_well(publisher, subscriber):
     assert subscriber.receive(5) == detections(4)
 
 
-def test_only_the_cameras_named_come(publisher):
-    with Subscriber(publisher.endpoint, ["front"]) as subscriber:
+@pytest.mark.parametrize("cameras", [["front"], "front", iter(["front"])], ids=["list", "text", "iterator"])
+def test_only_the_cameras_named_come(publisher, cameras):
+    with Subscriber(publisher.endpoint, cameras) as subscriber:
         assert sorted(publisher.subscribed(2)) == [b"\x01det/front/", b"\x01event/front/"]
         for camera in ("back", "front-2", "front"):
             publisher.send(detections(0, camera))
@@ -103,7 +104,7 @@ def test_garbage_is_counted_logged_once_and_skipped(publisher, subscriber):
             publisher.socket.send_multipart(parts)
         publisher.send(detections(3))
         assert subscriber.receive(5) == detections(3)
-    assert subscriber.skipped == len(GARBAGE) - 0
+    assert subscriber.skipped == len(GARBAGE)
     assert len(logged) == 1 and logged[0]["log_level"] == "warning"
 
 
