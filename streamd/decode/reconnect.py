@@ -42,7 +42,7 @@ class Camera:
         self._source = source
         self._clock = clock
         self._rng = rng
-        self._log = structlog.get_logger().bind(camera=name)
+        self._log = structlog.get_logger()  # not bound: a bound one would outlive a change of the log's passwords
         self._session = 0
         self._online_ns: int | None = None  # since when frames have come; None while there are none
 
@@ -116,7 +116,8 @@ class Camera:
         pts_ns = timeline.place(shot.pts_ns, shot.duration_ns)
         if timeline.jump_ns is not None:
             self.stats.jumps += 1
-            self._log.warning("timestamps jumped, re-anchored", step_s=round(timeline.jump_ns / 1e9, 3), seq=seq)
+            step_s = round(timeline.jump_ns / 1e9, 3)
+            self._log.warning("timestamps jumped, re-anchored", camera=self.name, step_s=step_s, seq=seq)
         self.stats.decoded += 1
         infer = seq % self._every == 0
         return Frame(self.name, self._session, seq, pts_ns, shot.captured_at_ns, shot.picture, infer)

@@ -1,9 +1,12 @@
+import io
+import json
 import random
 
 import numpy as np
 import pytest
+import structlog
 
-from streamd import config
+from streamd import config, log
 from streamd.decode.reconnect import Camera
 from streamd.decode.source import Shot, Stats, StreamError
 from streamd.frames import Picture
@@ -147,3 +150,21 @@ def test_a_file_that_fails_midway_ends_with_its_reason(run):
 def test_a_stop_during_the_back_off_ends_the_camera(run):
     _, _, notices, _ = run(Scripted(), waits=1)
     assert [n.kind for n in notices] == ["reconnecting"]
+
+
+@pytest.fixture
+def log_to():
+    """Sets the log up to a stream; as it was before, afterwards."""
+    yield lambda stream, **keys: log.setup("info", "json", stream, **keys)
+    structlog.reset_defaults()
+
+
+def test_a_camera_that_runs_follows_the_log(clock, fake_stop, log_to):
+    before, after = io.StringIO(), io.StringIO()
+    log_to(before)
+    settings = config.Camera(uri="rtsp://h/", model="m")
+    camera = Camera("front", settings, Scripted([shot(1), shot(0)]), Stats(), clock, random.Random(0))
+    log_to(after, secrets=["front"])
+    list(camera.frames(fake_stop(1)))
+    assert before.getvalue() == ""
+    assert json.loads(after.getvalue())["camera"] == "***"
