@@ -1,0 +1,280 @@
+"""How fast the kernels are on this GPU: `python tests/gpu/measure.py`. Prints a table; each time is a median.
+
+Times are of CUDA graphs of many launches over inputs that rotate past the L2 cache, so neither Python nor the cache
+flatters them. Bytes are those that must move: each 32-byte sector that holds a needed sample, and the whole output.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import cupy
+import cv2
+import numpy as np
+
+from streamd.frames import Colour, Picture
+from streamd.gpu import detect, ops
+from streamd.gpu.draw import draw_nv12
+from streamd.gpu.kernels import DeviceKernels
+from streamd.gpu.layouts import CANVAS, GEOMETRY, MARK, SURFACE, geometry_row
+from streamd.letterbox import Letterbox
+from streamd.manifest import Input
+from streamd.preprocess import HostPreprocess
+from streamd.preprocess.reference import colour_rows, normalization, preprocess
+
+BATCH, WIDTH, HEIGHT, SETS = 16, 1920, 1080, 6
+SPEC = Input("images", 640, 640, dtype="float16")
+
+# What a first version does: the whole frame to RGB, the RGB resized, the small picture normalized and transposed.
+NAIVE = r"""
+extern "C" __global__ void to_rgb(const unsigned char* y, const unsigned char* uv, unsigned char* rgb, int w, int h,
+                                  const float* m) {
+    int x = blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y, b = blockIdx.z;
+    if (x >= w) return;
+    float l = y[((size_t)b * h + row) * w + x];
+    const unsigned char* c = uv + ((size_t)b * (h / 2) + row / 2) * w + (x & ~1);
+    for (int k = 0; k < 3; ++k) {
+        float v = m[4 * k] * l + m[4 * k + 1] * c[0] + m[4 * k + 2] * c[1] + m[4 * k + 3];
+        rgb[(((size_t)b * h + row) * w + x) * 3 + k] = (unsigned char)(fminf(fmaxf(v, 0.f), 255.f) + .5f);
+    }
+}
+extern "C" __global__ void resize(const unsigned char* rgb, unsigned char* out, int w, int h, int ow, int oh, int nh,
+                                  int top) {
+    int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y, b = blockIdx.z;
+    if (x >= ow) return;
+    unsigned char* to = out + (((size_t)b * oh + y) * ow + x) * 3;
+    if (y < top || y >= top + nh) { to[0] = to[1] = to[2] = 114; return; }
+    float sx = (x + .5f) * w / ow - .5f, sy = (y - top + .5f) * h / nh - .5f;
+    int x0 = (int)floorf(sx), y0 = (int)floorf(sy), x1 = min(x0 + 1, w - 1), y1 = min(y0 + 1, h - 1);
+    float fx = sx - x0, fy = sy - y0;
+    x0 = max(x0, 0); y0 = max(y0, 0);
+    const unsigned char* p = rgb + (size_t)b * h * w * 3;
+    for (int k = 0; k < 3; ++k) {
+        float a = p[((size_t)y0 * w + x0) * 3 + k] * (1 - fx) + p[((size_t)y0 * w + x1) * 3 + k] * fx;
+        float c = p[((size_t)y1 * w + x0) * 3 + k] * (1 - fx) + p[((size_t)y1 * w + x1) * 3 + k] * fx;
+        to[k] = (unsigned char)(a * (1 - fy) + c * fy + .5f);
+    }
+}
+extern "C" __global__ void normalize(const unsigned char* rgb, unsigned short* out, int plane) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x, k = blockIdx.y, b = blockIdx.z;
+    if (i >= plane) return;
+    float v = rgb[((size_t)b * plane + i) * 3 + k] / 255.0f;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(out[((size_t)b * 3 + k) * plane + i]) : "f"(v));
+}
+"""
+
+
+def main() -> None:
+    stream = cupy.cuda.Stream(non_blocking=True)
+    kernels = DeviceKernels()
+    report = {"gpu": cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()}
+    copied = copy_bandwidth(stream)
+    report["copy_gb_s"] = copied / 1e9
+    letterboxed(report, kernels, stream, copied)
+    detected(report, kernels, stream, copied)
+    drawn(report, kernels, stream)
+    for name, value in report.items():
+        sys.stdout.write(f"{name:28} {value if isinstance(value, str) else format(value, '.4g')}\n")
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text(json.dumps(report, indent=1))
+
+
+def seconds(stream, launches, repeats=30):
+    """Time of one of `launches`, which are put into one graph; the median of many replays."""
+    with stream:
+        for launch in launches:
+            launch()
+        stream.synchronize()
+        stream.begin_capture()
+        for launch in launches:
+            launch()
+        graph = stream.end_capture()
+    times = []
+    for _ in range(repeats + 3):
+        begin, end = cupy.cuda.Event(), cupy.cuda.Event()
+        begin.record(stream)
+        graph.launch(stream)
+        end.record(stream)
+        end.synchronize()
+        times.append(cupy.cuda.get_elapsed_time(begin, end) / 1e3 / len(launches))
+    return float(np.median(times[3:]))
+
+
+def copy_bandwidth(stream):
+    """Bytes read and written a second by a device-to-device copy of 4 GiB; the clocks are up by then."""
+    source = cupy.arange(1 << 30, dtype=cupy.uint32)
+    target = cupy.empty_like(source)
+
+    def copy():
+        target.data.copy_from_device_async(source.data, source.nbytes, stream)
+
+    seconds(stream, [copy], 200)
+    return 2 * source.nbytes / seconds(stream, [copy], 30)
+
+
+def letterboxed(report, kernels, stream, copied):
+    place = Letterbox.place(WIDTH, HEIGHT, SPEC.width, SPEC.height)
+    scaling = ops.Scaling.of(SPEC.pad, *(values.tolist() for values in normalization(SPEC)))
+    weights = colour_rows(SPEC, Colour("bt709"))
+    rng = cupy.random.default_rng(0)
+    sets = []
+    for _ in range(SETS):
+        luma = rng.integers(0, 256, (BATCH, HEIGHT, WIDTH), dtype=cupy.uint8)
+        chroma = rng.integers(0, 256, (BATCH, HEIGHT // 2, WIDTH), dtype=cupy.uint8)
+        table = np.zeros(BATCH, SURFACE)
+        for i, row in enumerate(table):
+            row["pixels"], row["chroma"] = luma[i].data.ptr, chroma[i].data.ptr
+            row["pitch"] = row["chroma_pitch"] = WIDTH
+            row["width"], row["height"] = WIDTH, HEIGHT
+            row["new_width"], row["new_height"] = place.new_width, place.new_height
+            row["left"], row["top"], row["sample_bytes"] = place.left, place.top, 1
+            row["weights"] = weights
+        out = cupy.empty((BATCH, 3, SPEC.height, SPEC.width), cupy.float16)
+        sets.append((luma, chroma, cupy.asarray(table.view(np.uint8)), out))
+    launches = [lambda s=s: ops.nv12_letterbox(kernels, s[2], BATCH, s[3], scaling, stream) for s in sets]
+    fast = seconds(stream, launches * 3)
+    needed = bytes_needed(place) * BATCH
+    report["letterbox_us"] = fast * 1e6
+    report["letterbox_MB"] = needed / 1e6
+    report["letterbox_of_copy"] = needed / fast / copied
+    report["letterbox_frames_s"] = BATCH / fast
+
+    picture = Picture(*(cupy.asnumpy(part) for part in (sets[0][0][0], sets[0][1][0, :, ::2], sets[0][1][0, :, 1::2])))
+    picture = Picture(*map(np.ascontiguousarray, (picture.y, picture.u, picture.v)), Colour("bt709"))
+    want, _ = preprocess(picture, SPEC)
+    got = cupy.asnumpy(sets[0][3][0])
+    report["letterbox_worst"] = float(np.abs(got.astype(float) - want.astype(float)).max())
+
+    report["naive_us"] = naive(stream, sets, weights, place) * 1e6
+    report["naive_over_ours"] = report["naive_us"] / report["letterbox_us"]
+    report["torch_us"] = torch_seconds(sets, weights, place) * 1e6
+    report["torch_over_ours"] = report["torch_us"] / report["letterbox_us"]
+    report["host_frames_s"] = host_frames(picture)
+    report["ours_over_host"] = report["letterbox_frames_s"] / report["host_frames_s"]
+
+
+def bytes_needed(place):
+    """Sectors of input that hold a sample with weight, and the output."""
+
+    def samples(size, new_size):
+        at = (np.arange(new_size) + 0.5) * size / new_size - 0.5
+        low = np.floor(at)
+        taps = np.concatenate((low, (low + 1)[at > low]))
+        return np.unique(np.clip(taps, 0, size - 1)).astype(int)
+
+    luma = len(samples(HEIGHT, place.new_height)) * len(np.unique(samples(WIDTH, place.new_width) // 32))
+    pairs = len(samples(HEIGHT // 2, place.new_height)) * len(np.unique(samples(WIDTH // 2, place.new_width) // 16))
+    return 32 * (luma + pairs) + 3 * SPEC.width * SPEC.height * 2
+
+
+def naive(stream, sets, weights, place):
+    module = cupy.RawModule(code=NAIVE, backend="nvrtc")
+    to_rgb, resize, normalize = (module.get_function(name) for name in ("to_rgb", "resize", "normalize"))
+    matrix = cupy.asarray(weights, cupy.float32)
+    rgb = cupy.empty((BATCH, HEIGHT, WIDTH, 3), cupy.uint8)
+    small = cupy.empty((BATCH, SPEC.height, SPEC.width, 3), cupy.uint8)
+    i32, plane = np.int32, SPEC.width * SPEC.height
+
+    def run(s):
+        to_rgb((-(-WIDTH // 256), HEIGHT, BATCH), (256,), (s[0], s[1], rgb, i32(WIDTH), i32(HEIGHT), matrix))
+        size = (i32(WIDTH), i32(HEIGHT), i32(SPEC.width), i32(SPEC.height), i32(place.new_height), i32(place.top))
+        resize((-(-SPEC.width // 256), SPEC.height, BATCH), (256,), (rgb, small, *size))
+        normalize((-(-plane // 256), 3, BATCH), (256,), (small, s[3], i32(plane)))
+
+    return seconds(stream, [lambda s=s: run(s) for s in sets])
+
+
+def torch_seconds(sets, weights, place):
+    import torch  # noqa: PLC0415  # only this comparison needs it
+
+    matrix = torch.tensor(np.array(weights), dtype=torch.float32, device="cuda")
+    size = (place.new_height, place.new_width)
+    pairs = [(torch.from_dlpack(s[0]), torch.from_dlpack(s[1])) for s in sets]
+    out = torch.empty((BATCH, 3, SPEC.height, SPEC.width), dtype=torch.float16, device="cuda")
+
+    def run(luma, chroma):
+        y = torch.nn.functional.interpolate(luma[:, None].float(), size, mode="bilinear")
+        uv = chroma.view(BATCH, HEIGHT // 2, WIDTH // 2, 2).permute(0, 3, 1, 2).float()
+        planes = torch.cat((y, torch.nn.functional.interpolate(uv, size, mode="bilinear")), 1)
+        pixels = torch.einsum("kc,bchw->bkhw", matrix[:, :3], planes) + matrix[:, 3].view(1, 3, 1, 1)
+        out.fill_(SPEC.pad / 255)
+        out[:, :, place.top : place.top + size[0]] = (pixels.clamp(0, 255) / 255).half()
+
+    times = []
+    for i in range(30):
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        begin.record()
+        run(*pairs[i % SETS])
+        end.record()
+        end.synchronize()
+        times.append(begin.elapsed_time(end) / 1e3)
+    return float(np.median(times[5:]))
+
+
+def host_frames(picture):
+    cv2.setNumThreads(1)
+    host, row = HostPreprocess(SPEC), np.empty((3, SPEC.height, SPEC.width), np.float16)
+    times = []
+    for _ in range(40):
+        begin = time.perf_counter()
+        host(picture, row)
+        times.append(time.perf_counter() - begin)
+    return 1 / float(np.median(times))
+
+
+def detected(report, kernels, stream, copied):
+    """Decode and suppression of YOLOv8n's output at 640 x 640, a batch of 16, about 100 candidates an image."""
+    rng = np.random.default_rng(0)
+    classes, rows = 80, 8400
+    values = rng.random((BATCH, 4 + classes, rows), np.float32) * 0.2
+    values[:, :4] = rng.random((BATCH, 4, rows)) * np.array([640, 640, 200, 200])[:, None]
+    for image in values:
+        image[4 + rng.integers(0, 5, 100), rng.choice(rows, 100, replace=False)] = rng.random(100) * 0.7 + 0.3
+    place = Letterbox.place(WIDTH, HEIGHT, 640, 640)
+    table = np.zeros(BATCH, GEOMETRY)
+    table[:] = geometry_row(place)
+    geometries, wanted = cupy.asarray(table.view(np.uint8)), detect.Wanted(0.25)
+    sets = [cupy.asarray(values.astype(np.float16)) for _ in range(SETS)]
+    works = [detect.Workspace.make(cupy, BATCH, rows, 300) for _ in sets]
+    decode = [
+        lambda v=v, w=w: detect.decode_yolov8(kernels, v, BATCH, wanted, w, stream)
+        for v, w in zip(sets, works, strict=True)
+    ]
+    both = [
+        lambda d=d, w=w: (d(), detect.nms(kernels, w, BATCH, geometries, 0.45, stream))
+        for d, w in zip(decode, works, strict=True)
+    ]
+    time_s = seconds(stream, both)
+
+    def alone(d, w):
+        d()
+        w.counts.data.memset_async(0, w.counts.nbytes, stream)
+
+    decode_s = seconds(stream, [lambda d=d, w=w: alone(d, w) for d, w in zip(decode, works, strict=True)])
+    report["decode_us"] = decode_s * 1e6
+    report["decode_of_copy"] = sets[0].nbytes / decode_s / copied
+    report["decode_nms_us"] = time_s * 1e6
+
+
+def drawn(report, kernels, stream):
+    """A 1080p picture with 50 objects, each four lines, a ground and twelve glyphs."""
+    rng = np.random.default_rng(0)
+    luma, chroma = cupy.zeros((HEIGHT, WIDTH), cupy.uint8), cupy.zeros((HEIGHT // 2, WIDTH), cupy.uint8)
+    marks = np.zeros(50 * 17, MARK)
+    for i in range(50):
+        x, y, w, h = (2 * int(rng.integers(1, most)) for most in (750, 440, 150, 90))
+        rects = [(x, y, x + w, y + 4), (x, y + h, x + w, y + h + 4), (x, y, x + 4, y + h), (x + w, y, x + w + 4, y + h)]
+        rects += [(x, y + 4, x + 160, y + 32)] + [(x + 4 + 12 * k, y + 8, x + 16 + 12 * k, y + 28) for k in range(12)]
+        for k, rect in enumerate(rects):
+            marks[17 * i + k] = (*rect, 0 if k > 4 else -1, 12, 200, 90, 30, 255 if k != 4 else 160)
+    canvas = np.zeros(1, CANVAS)
+    canvas[0] = (luma.data.ptr, chroma.data.ptr, WIDTH, WIDTH, WIDTH, HEIGHT, 0, len(marks))
+    table, listed = cupy.asarray(canvas.view(np.uint8)), cupy.asarray(marks.view(np.uint8))
+    atlas = cupy.full(12 * 20, 128, cupy.uint8)
+    launch = lambda: draw_nv12(kernels, table, 1, (WIDTH, HEIGHT), listed, atlas, stream)  # noqa: E731
+    report["draw_us"] = seconds(stream, [launch] * 20) * 1e6
+
+
+if __name__ == "__main__":
+    main()

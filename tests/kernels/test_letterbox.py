@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+
+from streamd.frames import Colour, Picture
+from streamd.gpu import ops
+from streamd.gpu.layouts import SURFACE
+from streamd.letterbox import Letterbox
+from streamd.manifest import Input
+from streamd.preprocess import bgr
+from streamd.preprocess.reference import colour_rows, normalization, preprocess
+
+CASES = 200
+
+
+def side(rng, most):
+    """A side in pixels: any, and now and then a tiny one."""
+    return int(rng.integers(1, 5 if rng.random() < 0.15 else most))
+
+
+def random_spec(rng, **fixed):
+    colour = fixed.pop("colour", rng.choice(["rgb", "bgr", "gray"]))
+    channels = 1 if colour == "gray" else 3
+    return Input(
+        "images",
+        width=side(rng, 90),
+        height=side(rng, 70),
+        dtype=str(rng.choice(["float32", "float16"])),
+        colour=str(colour),
+        scale=float(rng.choice([1 / 255, 1.0])),
+        mean=tuple(rng.choice([[0.0] * 3, [0.485, 0.456, 0.406]])[:channels].tolist()),
+        std=tuple(rng.choice([[1.0] * 3, [0.229, 0.224, 0.225]])[:channels].tolist()),
+        fit=str(rng.choice(["letterbox", "stretch", "crop"])),
+        anchor=str(rng.choice(["center", "top-left"])),
+        pad=int(rng.integers(256)),
+    )
+
+
+def pitched(rng, rows, row_bytes, step):
+    """Noise (rows, pitch): rows of `row_bytes` with something behind them, a multiple of `step`."""
+    return rng.integers(0, 256, (rows, row_bytes + step * int(rng.integers(0, 9))), np.uint8)
+
+
+def scaling_of(spec):
+    return ops.Scaling.of(spec.pad, *(values.tolist() for values in normalization(spec)))
+
+
+def surface(place, pixels, chroma, pitches, sample_bytes, weights):
+    row = np.zeros((), SURFACE)
+    sizes = (place.src_width, place.src_height, place.new_width, place.new_height, place.left, place.top)
+    for name, value in zip(SURFACE.names, (pixels, chroma, *pitches, *sizes, sample_bytes, 0), strict=False):
+        row[name] = value
+    row["weights"][: len(weights)] = weights
+    return row
+
+
+def assert_same(got, want, spec):
+    """Equal but for float32's rounding, as a part of the range of values; a half may be its neighbour."""
+    scale, _ = normalization(spec)
+    reach = np.abs(scale).max() * 255
+    largest = max(np.abs(want.astype(np.float64)).max(), reach)
+    spare = reach * 1e-5 if spec.dtype == "float32" else reach * 1e-5 + largest * 2**-10
+    np.testing.assert_allclose(got.astype(np.float64), want.astype(np.float64), rtol=0, atol=spare)
+
+
+class Nv12:
+    """A random NV12 or P010 frame: where it lies on the device, and the picture it is."""
+
+    def __init__(self, rng, rig):
+        self.width, self.height = side(rng, 150), side(rng, 120)
+        self.sample_bytes = int(rng.choice([1, 2]))
+        columns, rows = (self.width + 1) // 2, (self.height + 1) // 2
+        self.colour = Colour(str(rng.choice(["bt601", "bt709"])), bool(rng.integers(2)))
+        y = pitched(rng, self.height, self.width * self.sample_bytes, self.sample_bytes)
+        uv = pitched(rng, rows, 2 * columns * self.sample_bytes, 2 * self.sample_bytes)
+        self.pitches = (y.shape[1], uv.shape[1])
+        self.memory = [rig.up(y), rig.up(uv)]
+        sample = np.uint8 if self.sample_bytes == 1 else np.uint16
+        unit = 1 if self.sample_bytes == 1 else 256  # a sample of P010 has its bits at the top of 16
+        luma = y.view(sample)[:, : self.width] / unit
+        pairs = uv.view(sample)[:, : 2 * columns].reshape(rows, columns, 2) / unit
+        self.picture = Picture(luma, pairs[..., 0], pairs[..., 1], self.colour)
+
+    def row(self, rig, spec):
+        place = Letterbox.place(self.width, self.height, spec.width, spec.height, spec.fit, spec.anchor)
+        weights = colour_rows(spec, self.colour).copy()
+        weights[:, :3] /= 1 if self.sample_bytes == 1 else 256
+        return surface(place, *map(rig.address, self.memory), self.pitches, self.sample_bytes, weights)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nv12_and_p010_of_any_size_become_what_the_reference_makes(rig, guarded, seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(CASES // 10):
+        spec = random_spec(rng)
+        frames = [Nv12(rng, rig) for _ in range(rng.integers(1, 4))]
+        table = rig.up(np.stack([frame.row(rig, spec) for frame in frames]).view(np.uint8).reshape(-1))
+        out = guarded((len(frames), spec.channels, spec.height, spec.width), spec.dtype)
+        ops.nv12_letterbox(rig.kernels, table, len(frames), out, scaling_of(spec), rig.stream)
+        for got, frame in zip(rig.down(out), frames, strict=True):
+            assert_same(got, preprocess(frame.picture, spec)[0], spec)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_packed_bgr_of_any_size_becomes_what_the_reference_makes(rig, guarded, seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(CASES // 10):
+        spec = random_spec(rng)
+        rows, frames = [], []
+        for _ in range(rng.integers(1, 4)):
+            width, height = side(rng, 150), side(rng, 120)
+            memory = pitched(rng, height, 3 * width, 1)
+            place = Letterbox.place(width, height, spec.width, spec.height, spec.fit, spec.anchor)
+            on_device = rig.up(memory)
+            pitches = (memory.shape[1], 0)
+            rows.append(surface(place, rig.address(on_device), 0, pitches, 1, bgr.channel_rows(spec)))
+            frames.append((memory[:, : 3 * width].reshape(height, width, 3), on_device))
+        out = guarded((len(frames), spec.channels, spec.height, spec.width), spec.dtype)
+        table = rig.up(np.stack(rows).view(np.uint8).reshape(-1))
+        ops.bgr_letterbox(rig.kernels, table, len(frames), out, scaling_of(spec), rig.stream)
+        for got, (pixels, _) in zip(rig.down(out), frames, strict=True):
+            assert_same(got, bgr.preprocess(pixels, spec)[0], spec)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_pictures_of_the_right_size_are_scaled_and_turned_to_planes(rig, guarded, seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(CASES // 10):
+        spec = random_spec(rng, colour=str(rng.choice(["rgb", "bgr"])))
+        pixels = rng.integers(0, 256, (int(rng.integers(1, 4)), spec.height, spec.width, 3), np.uint8)
+        out = guarded((len(pixels), 3, spec.height, spec.width), spec.dtype)
+        ops.bgr_normalize(
+            rig.kernels, rig.up(pixels), out, scaling_of(spec), reverse=spec.colour == "rgb", stream=rig.stream
+        )
+        for got, picture in zip(rig.down(out), pixels, strict=True):
+            assert_same(got, bgr.normalize(picture, spec), spec)
+
+
+def test_a_crop_of_a_very_long_picture_keeps_its_place(rig, guarded):
+    """Its resized size times its own does not fit 32 bits."""
+    spec = Input("images", 64, 64, scale=1.0, colour="gray", fit="crop")
+    rng = np.random.default_rng(3)
+    memory = rng.integers(0, 256, (1, 15_000), np.uint8)
+    chroma = np.full((1, 15_000), 128, np.uint8)
+    place = Letterbox.place(15_000, 1, 64, 64, "crop")
+    luma, pairs = rig.up(memory), rig.up(chroma)
+    colour = Colour()
+    row = surface(place, rig.address(luma), rig.address(pairs), (15_000, 15_000), 1, colour_rows(spec, colour))
+    out = guarded((1, 1, 64, 64), np.float32)
+    ops.nv12_letterbox(rig.kernels, rig.up(row.reshape(1).view(np.uint8)), 1, out, scaling_of(spec), rig.stream)
+    picture = Picture(memory, chroma[:, :7500], chroma[:, :7500], colour)
+    assert_same(rig.down(out)[0], preprocess(picture, spec)[0], spec)
+
+
+def test_an_output_of_another_type_is_refused(host):
+    out = np.zeros((1, 3, 4, 4), np.float64)
+    with pytest.raises(ValueError, match=r"out: expected float32 or float16 .*got float64"):
+        ops.nv12_letterbox(
+            host.kernels, np.zeros(SURFACE.itemsize, np.uint8), 1, out, scaling_of(Input("i", 4, 4)), None
+        )
+
+
+def test_more_surfaces_than_rows_are_refused(host):
+    out = np.zeros((1, 3, 4, 4), np.float32)
+    with pytest.raises(ValueError, match="2 surfaces"):
+        table = np.zeros(2 * SURFACE.itemsize, np.uint8)
+        ops.nv12_letterbox(host.kernels, table, 2, out, scaling_of(Input("i", 4, 4)), None)
