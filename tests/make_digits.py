@@ -99,7 +99,7 @@ def main() -> None:
         top1 = float((network(held).argmax(1) == answers).float().mean())
     export(network, round(top1, 4))
     parameters = sum(p.numel() for p in network.parameters())
-    print(f"{parameters} parameters, Top-1 {top1:.4f} on {len(np.asarray(answers))} held-out digits")
+    print(f"{parameters} parameters, Top-1 {top1:.4f} on {len(np.asarray(answers))} held-out digits")  # noqa: T201 # the command's output
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Makes batches on the device: flips, scales and shifts pictures, stacks two on one canvas, and varies light and colour.
+"""Makes batches on the device: flips, scales and shifts pictures, stacks two on a canvas, varies light and colour.
 
 Everything random comes from one seeded generator on the host, so a batch is the same on every device.
 """

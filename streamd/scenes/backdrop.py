@@ -19,7 +19,10 @@ _WINDOW_LIGHT = (130, 205, 250)
 def backdrop(
     plan: Plan, camera: Camera, light: Light, palette: Palette, rng: np.random.Generator, sky: tuple[F64, F64, float]
 ) -> tuple[U8, U8]:
-    """Return the picture (H, W, 3) and where ground shows (H, W; 0 or 255). `sky` is its colour above, at the horizon, and its share of cloud."""
+    """Return the picture (H, W, 3) and where ground shows (H, W; 0 or 255).
+
+    `sky` is its colour above, its colour at the horizon, and its share of cloud.
+    """
     picture = _sky(camera, sky, rng)
     lit, depth = ground(plan, camera, light, palette, rng)
     open_ground = depth > 0
@@ -45,7 +48,9 @@ def _sky(camera: Camera, sky: tuple[F64, F64, float], rng: np.random.Generator) 
         small = rng.normal(0, 1, (4 << octave, 5 << octave)).astype(np.float32)
         noise += cv2.resize(small, (camera.width, camera.height), interpolation=cv2.INTER_CUBIC) / (1 << octave)
     clouds = np.clip((noise + 2.2 * cloud - 0.9) * 0.6, 0, 1)[..., None] * np.float32(cloud)
-    return picture + clouds * (np.float32(low * 0.55 + 115 * (low.mean() / 200)) - picture)
+    grey = (low * 0.55 + 115 * (low.mean() / 200)).astype(np.float32)
+    mixed: F32 = (picture + clouds * (grey - picture)).astype(np.float32)
+    return mixed
 
 
 def _walls(plan: Plan) -> list[tuple[F64, F64, float]]:
@@ -95,10 +100,10 @@ def _hang(
     across = abs(float(along @ camera.axes[2]))
     footprint = depth / np.float32(camera.focal_px) * scale * np.float32(1 + 1.5 * across)
     seen = cv2.remap(lit, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    level, small = 1, lit
+    level, small = 1, np.asarray(lit)
     while footprint.max() > 1.6 * level and level < 8:
         level *= 2
-        small = cv2.resize(small, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(small, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
         coarse = cv2.remap(small, u / level, v / level, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         seen = np.where((footprint > 0.8 * level)[..., None], coarse, seen)
     return seen.astype(np.float32), depth
@@ -119,7 +124,6 @@ def _light(picture: U8, windows: U8, origin: F64, along: F64, outward: F64, ligh
         factor = factor + pools[None, :, None] * light.lamp_colour.astype(np.float32) * up
     lit[..., :3] = np.clip(picture[..., :3] * factor, 0, 255)
     if light.lamps_lit:
-        lit[..., :3][windows > 0] = np.clip(
-            np.float32(_WINDOW_LIGHT) * (0.6 + 0.5 * picture[..., :3][windows > 0] / 255), 0, 255
-        )
+        glass = 0.6 + 0.5 * picture[..., :3][windows > 0] / 255
+        lit[..., :3][windows > 0] = np.clip(np.array(_WINDOW_LIGHT) * glass, 0, 255).astype(np.uint8)
     return lit

@@ -44,7 +44,7 @@ class Camera:
         return seen
 
     def project(self, points: F64) -> tuple[F64, F64]:
-        """Return pixels (N, 2) and depths (N,) of world `points`; the pixels mean nothing where depth is under `NEAR_M`."""
+        """Return pixels (N, 2) and depths (N,) of `points`; the pixels mean nothing where depth is under `NEAR_M`."""
         seen = self.view(points)
         depth = seen[:, 2]
         scale = self.focal_px / np.maximum(depth, 1e-3)
@@ -57,9 +57,9 @@ class Camera:
         return bool(ahead > -reach / 2 and abs(right) < ahead * self.width / 2 / self.focal_px + reach)
 
     def plane(self, origin: F64, along: F64, up: F64) -> tuple[F32, F32, F32]:
-        """Return, for each pixel, the metres (a, b) at which its ray meets the plane origin + a along + b up, and the depth.
+        """Return the metres (a, b) at which each pixel's ray meets the plane origin + a along + b up, and the depth.
 
-        Depth is negative where the ray never meets it. The three are (H, W).
+        Depth is negative where the ray never meets it. All three are (H, W).
         """
         to_view = self.axes @ np.stack([along, up, origin - self.position], axis=1)
         intrinsic = np.array([[self.focal_px, 0, self.width / 2], [0, self.focal_px, self.height / 2], [0, 0, 1.0]])
@@ -67,8 +67,8 @@ class Camera:
         u = np.arange(self.width, dtype=np.float32)[None] + 0.5
         v = np.arange(self.height, dtype=np.float32)[:, None] + 0.5
         a, b, w = (np.float32(row[0]) * u + np.float32(row[1]) * v + np.float32(row[2]) for row in back)
-        w = np.where(np.abs(w) < 1e-9, np.float32(1e-9), w)
-        return a / w, b / w, 1 / w
+        depth = (1 / np.where(np.abs(w) < 1e-9, 1e-9, w)).astype(np.float32)
+        return (a * depth).astype(np.float32), (b * depth).astype(np.float32), depth
 
     def horizon(self) -> float:
         """Return the row at which the ground meets the sky."""

@@ -50,9 +50,12 @@ def furnish(plan: Plan, palette: Palette, rng: np.random.Generator) -> tuple[lis
                 lamps.append((x - side.sign * clutter.LAMP_ARM_M, float(z)))
         if rng.random() < 0.6:
             offset = 0.9 if side.line - side.kerb > 3.2 else -2.5 + side.line - side.kerb + 4.0
-            for z in np.arange(z0 + rng.uniform(0, 9), z1, float(rng.uniform(7, 15))):
-                if not _blocked(plan, side, float(z)) and rng.random() < 0.8:
-                    things.append(_stood(clutter.tree(palette, rng), side.sign * (side.kerb + offset), float(z), 0.0))
+            x = side.sign * (side.kerb + offset)
+            things += [
+                _stood(clutter.tree(palette, rng), x, float(z), 0.0)
+                for z in np.arange(z0 + rng.uniform(0, 9), z1, float(rng.uniform(7, 15)))
+                if not _blocked(plan, side, float(z)) and rng.random() < 0.8
+            ]
         things += _furniture(plan, side, palette, rng)
         if side.frontage != "buildings":
             things += _greenery(plan, side, palette, rng)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -276,7 +277,7 @@ def rack(palette: Palette, rng: np.random.Generator) -> Shape:
         hoop = [
             (0.8 * i, y, z) for y, z in ((0, -0.35), (0.7, -0.35), (0.85, -0.2), (0.85, 0.2), (0.7, 0.35), (0, 0.35))
         ]
-        for a, b in zip(hoop, hoop[1:], strict=False):
+        for a, b in pairwise(hoop):
             sketch.limb(a, b, 0.027, 0.027, (165, 168, 170))
     return sketch.shape()
 

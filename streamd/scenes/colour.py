@@ -1,6 +1,7 @@
 """From B, G, R pixels to the planes that cameras deliver: 8-bit YUV 4:2:0, BT.601, limited range."""
 
 import cv2
+import numpy as np
 
 from streamd.frames import U8
 
@@ -12,7 +13,7 @@ def to_i420(bgr: U8) -> tuple[U8, U8, U8]:
     """
     height, width = bgr.shape[:2]
     even = cv2.copyMakeBorder(bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    planes = cv2.cvtColor(even, cv2.COLOR_BGR2YUV_I420)
+    planes = np.asarray(cv2.cvtColor(even, cv2.COLOR_BGR2YUV_I420), np.uint8)
     rows, cols = even.shape[0], even.shape[1]
     quarter = rows * cols // 4
     flat = planes.reshape(-1)

@@ -15,12 +15,12 @@ from streamd.scenes.scene import CLASSES
 OPSET = 19
 
 
-def export(detector: Detector, path: Path, training: dict[str, Any]) -> Path:
-    """Write `path` (N, 3, SIZE, SIZE in; N, 4 + classes, A out; any N) and its manifest; return the manifest's path."""
+def export(detector: Detector, path: Path, training: dict[str, Any], size: int = SIZE) -> Path:
+    """Write `path` (N, 3, size, size in; N, 4 + classes, A out; any N) and its manifest; return the manifest's path."""
     import onnx  # noqa: PLC0415 # the toolchain extra
 
-    served = Served(detector.cpu(), SIZE).eval()
-    sample = torch.zeros(1, 3, SIZE, SIZE)
+    served = Served(detector.cpu(), size).eval()
+    sample = torch.zeros(1, 3, size, size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sizes turned into constants, which is meant
         torch.onnx.export(
@@ -30,7 +30,7 @@ def export(detector: Detector, path: Path, training: dict[str, Any]) -> Path:
     model = onnx.load(str(path))
     facts = {
         "names": str(dict(enumerate(CLASSES))), "stride": str(max(STRIDES)), "task": "detect",
-        "imgsz": str([SIZE, SIZE]), "description": "streamd street scenes",
+        "imgsz": str([size, size]), "description": "streamd street scenes",
     }  # fmt: skip
     onnx.helper.set_model_props(model, facts)
     model.producer_name, model.producer_version = "streamd", "1"
@@ -39,7 +39,7 @@ def export(detector: Detector, path: Path, training: dict[str, Any]) -> Path:
     described = manifest.Manifest(
         head="yolov8",
         labels=CLASSES,
-        input=manifest.Input(name="images", width=SIZE, height=SIZE),
+        input=manifest.Input(name="images", width=size, height=size),
         outputs=(manifest.Output("output0", (-1, 4 + len(CLASSES), served.cells)),),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         training=training,

@@ -15,7 +15,7 @@ HEIGHT_M = 19.0
 
 
 def row(length_m: float, palette: Palette, rng: np.random.Generator) -> tuple[U8, U8]:
-    """Return the houses (h, w, 4: B, G, R, alpha) and their lit windows (h, w; 0 or 255), the ground at the last row."""
+    """Return the houses (h, w, 4: B, G, R, alpha) and their lit windows (h, w; 0 or 255), the ground lowest."""
     width, height = int(length_m * PX_PER_M), int(HEIGHT_M * PX_PER_M)
     picture, lit = np.zeros((height, width, 4), np.uint8), np.zeros((height, width), np.uint8)
     x = 0

@@ -13,6 +13,7 @@ from streamd.scenes.camera import F32, Camera
 from streamd.scenes.light import Light
 from streamd.scenes.palette import Palette
 from streamd.scenes.plan import Plan, Side
+from streamd.scenes.shapes import tint
 
 _WHITE = (215, 220, 222)
 
@@ -29,7 +30,8 @@ class _Canvas:
 
     def mix(self, share: F32, colour: tuple[float, float, float], strength: float = 1.0) -> None:
         """Blend `colour` in by `share` (H, W)."""
-        self.colour += (share * np.float32(strength))[..., None] * (np.float32(colour) - self.colour)
+        paint = np.array(colour, np.float32)
+        self.colour += (share * np.float32(strength))[..., None] * (paint - self.colour)
 
     def band(self, low: float, high: float) -> F32:
         """Return how much of each pixel lies at low <= x < high."""
@@ -40,11 +42,12 @@ class _Canvas:
         return _step(self.z - np.float32(low), self.pz) * _step(np.float32(high) - self.z, self.pz)
 
     def bars(self, values: F32, size: F32, period: float, share: float) -> F32:
-        """Return the coverage of bars of `share` of each `period` of `values`, fading to the mean where they are finer than a pixel."""
+        """Return the coverage of bars, `share` of each `period` of `values`; their mean where finer than a pixel."""
         phase = np.abs(np.mod(values / np.float32(period), 1) - 0.5) * np.float32(period)
         crisp = _step(np.float32(period * share / 2) - phase, size)
         blur = np.clip(size / np.float32(period) * 1.5 - 0.5, 0, 1)
-        return crisp * (1 - blur) + np.float32(share) * blur
+        mixed: F32 = (crisp * (1 - blur) + np.float32(share) * blur).astype(np.float32)
+        return mixed
 
 
 def ground(plan: Plan, camera: Camera, light: Light, palette: Palette, rng: np.random.Generator) -> tuple[F32, F32]:
@@ -77,8 +80,8 @@ def ground(plan: Plan, camera: Camera, light: Light, palette: Palette, rng: np.r
 def _rough(canvas: _Canvas, rng: np.random.Generator) -> None:
     """Grain and patches, from one tile of noise looked up at two scales."""
     tile = rng.normal(0, 1, (256, 256)).astype(np.float32)
-    soft = cv2.GaussianBlur(tile, (0, 0), 2.0, borderType=cv2.BORDER_REFLECT)
-    soft /= soft.std()
+    soft = np.asarray(cv2.GaussianBlur(tile, (0, 0), 2.0, borderType=cv2.BORDER_REFLECT), np.float32)
+    soft = soft / soft.std()
     fade = np.clip(0.12 / canvas.pz, 0, 1)
     fine = cv2.remap(tile, np.mod(canvas.x * 28, 255), np.mod(canvas.z * 28, 255), cv2.INTER_LINEAR)
     wide = cv2.remap(soft, np.mod(canvas.x * 4.1 + 40, 255), np.mod(canvas.z * 4.1, 255), cv2.INTER_LINEAR)
@@ -88,17 +91,15 @@ def _rough(canvas: _Canvas, rng: np.random.Generator) -> None:
 def _side(canvas: _Canvas, side: Side, plan: Plan, palette: Palette, rng: np.random.Generator) -> None:
     """Kerb, paving and what lies behind it; a side road breaks through on the right."""
     s = side.sign
-    paving = np.float32(_pick(palette.paving, rng))
-    gap = (
-        np.float32(1)
-        if plan.junction is None or s < 0
-        else 1 - canvas.stretch(plan.junction - 3.2, plan.junction + 3.2)
-    )
+    paving = _pick(palette.paving, rng)
+    gap = np.ones_like(canvas.x)
+    if plan.junction is not None and s > 0:
+        gap -= canvas.stretch(plan.junction - 3.2, plan.junction + 3.2)
     pavement = _flip(canvas, s, side.kerb, side.line + (60 if side.frontage != "park" else 0.0)) * gap
-    canvas.mix(pavement, tuple(paving))
+    canvas.mix(pavement, paving)
     tile = float(rng.choice((0.6, 0.9, 1.5)))
     joints = np.maximum(canvas.bars(canvas.x, canvas.px, tile, 0.05), canvas.bars(canvas.z, canvas.pz, tile, 0.05))
-    canvas.mix(joints * pavement, tuple(paving * 0.72), 0.7)
+    canvas.mix(joints * pavement, tint(paving, 0.72), 0.7)
     if side.frontage == "park":
         canvas.mix(_flip(canvas, s, side.line, side.line + 300) * gap, _pick(palette.grass, rng))
     if plan.road:
@@ -108,12 +109,14 @@ def _side(canvas: _Canvas, side: Side, plan: Plan, palette: Palette, rng: np.ran
 
 def _road(canvas: _Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Lines, bays and stripes."""
-    open_road = np.float32(1) if plan.zebra is None else 1 - canvas.stretch(plan.zebra - 3.2, plan.zebra + 3.2)
+    open_road = np.ones_like(canvas.x)
+    if plan.zebra is not None:
+        open_road -= canvas.stretch(plan.zebra - 3.2, plan.zebra + 3.2)
     dashes = canvas.bars(canvas.z, canvas.pz, 6.0, 0.5)
     canvas.mix(canvas.band(-0.07, 0.07) * dashes * open_road, _WHITE, 0.85)
     if plan.road > 5:
-        for lane in (-1, 1):
-            canvas.mix(canvas.band(lane * 3.15 - 0.06, lane * 3.15 + 0.06) * dashes * open_road, _WHITE, 0.8)
+        for x in (-3.15, 3.15):
+            canvas.mix(canvas.band(x - 0.06, x + 0.06) * dashes * open_road, _WHITE, 0.8)
     for side in plan.sides:
         s, edge = side.sign, plan.road
         if side.cycle_lane:
@@ -143,7 +146,8 @@ def _flip(canvas: _Canvas, sign: int, low: float, high: float) -> F32:
 
 def _step(distance: F32, size: F32) -> F32:
     """Return 1 where `distance` is positive, 0 where negative, softened over `size`."""
-    return np.clip(distance / size + np.float32(0.5), 0, 1)
+    share: F32 = np.clip(distance / size + np.float32(0.5), 0, 1)
+    return share
 
 
 def _pick(colours: tuple[tuple[float, float, float], ...], rng: np.random.Generator) -> tuple[float, float, float]:

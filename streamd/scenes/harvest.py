@@ -1,4 +1,4 @@
-"""Renders a training set in parallel and holds it small: pictures already at the detector's width, boxes in its pixels."""
+"""Renders a training set in parallel and keeps it small: pictures at the detector's width, boxes in its pixels."""
 
 import multiprocessing
 import os

@@ -48,14 +48,14 @@ class Partial(nn.Module):
 
     def __init__(self, before: int, after: int, depth: int = 1, *, residual: bool = True) -> None:
         super().__init__()
-        self.half = after // 2
-        self.split = Unit(before, 2 * self.half)
-        self.blocks = nn.ModuleList(Bottleneck(self.half, residual=residual) for _ in range(depth))
-        self.join = Unit((2 + depth) * self.half, after)
+        self.width = after // 2
+        self.split = Unit(before, 2 * self.width)
+        self.blocks = nn.ModuleList(Bottleneck(self.width, residual=residual) for _ in range(depth))
+        self.join = Unit((2 + depth) * self.width, after)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, after, H, W)."""
-        kept = list(self.split(x).split((self.half, self.half), 1))
+        kept = list(self.split(x).split((self.width, self.width), 1))
         for block in self.blocks:
             kept.append(block(kept[-1]))
         joined: Tensor = self.join(torch.cat(kept, 1))
@@ -145,7 +145,7 @@ class Served(nn.Module):
         """Return (N, 4 + classes, A): centre x, y, width, height in input pixels, then scores 0..1."""
         sides, kinds = self.detector(images)
         shares = sides.view(-1, 4, REG_MAX, self.cells).transpose(1, 2).softmax(1)  # N,bins,4,A
-        low, high = functional.conv2d(shares, self.bins).view(-1, 4, self.cells).chunk(2, 1)
+        low, high = functional.conv2d(shares, self.bins).view(-1, 4, self.cells).split((2, 2), 1)
         near, far = self.points - low * self.strides, self.points + high * self.strides
         return torch.cat(((near + far) / 2, far - near, kinds.sigmoid()), 1)
 
@@ -169,7 +169,7 @@ def boxes(sides: Tensor, points: Tensor, strides: Tensor) -> Tensor:
 
 
 def folded(detector: Detector) -> Detector:
-    """Return a copy whose batch norms are part of its convolutions (Jacob et al. 2018, arXiv 1712.05877, section 3.2)."""
+    """Return a copy with batch norms folded into convolutions (Jacob et al. 2018, arXiv 1712.05877, section 3.2)."""
     copy = Detector(detector.head.kind[0][-1].out_channels)  # type: ignore[index]
     copy.load_state_dict(detector.state_dict())
     copy.eval()

@@ -6,6 +6,7 @@ with OpenCV's anti-aliased polygons at 1/16 pixel. Must never know what a thing 
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -97,11 +98,11 @@ def lay(patch: Patch, picture: U8) -> None:
 
 def silhouette(patch: Patch) -> U8:
     """Return 255 where the patch covers more than half a pixel, else 0."""
-    return cv2.threshold(patch.pixels[:, :, 3], 127, 255, cv2.THRESH_BINARY)[1]
+    return np.asarray(cv2.threshold(patch.pixels[:, :, 3], 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
 def shadow(thing: Placed, camera: Camera, towards_sun: F64, below_m: float = 99.0) -> Patch | None:
-    """Return the shadow that the parts of `thing` under `below_m` cast, as alpha alone; None where it cannot be seen."""
+    """Return the shadow that the parts of `thing` under `below_m` cast, alpha alone; None where unseen."""
     shape = thing.shape
     world = thing.points()
     ground = world - towards_sun * (world[:, 1] / towards_sun[1])[:, None]
@@ -122,7 +123,7 @@ def shadow(thing: Placed, camera: Camera, towards_sun: F64, below_m: float = 99.
 
 
 def shade(patch: Patch, picture: U8, ground: U8, strength: float) -> None:
-    """Darken `picture` in place by `strength` under the alpha-only `patch`, where `ground` (H, W; 0 or 255) lets it fall."""
+    """Darken `picture` in place by `strength` under the alpha-only `patch`, where `ground` (H, W) is 255."""
     overlap = patch.within(picture.shape[1], picture.shape[0])
     if overlap is None:
         return
@@ -187,8 +188,8 @@ def _order(shape: Shape, world: F64, normals: F64, camera: Camera) -> list[int]:
     sums = np.add.reduceat(world, starts[:-1], axis=0)
     counts = np.diff(starts)
     size = int(bodies.max()) + 1
-    middle = np.stack([np.bincount(bodies, sums[:, k], size) for k in range(3)], axis=1)
-    middle /= np.maximum(np.bincount(bodies, counts, size), 1)[:, None]
+    totals = np.stack([np.bincount(bodies, sums[:, k], size) for k in range(3)], axis=1)
+    middle = totals / np.maximum(np.bincount(bodies, counts, size), 1)[:, None]
     far = ((middle - camera.position) ** 2).sum(axis=1)
     far[0] = np.inf
     order = np.argsort(-far[bodies], kind="stable")
@@ -200,7 +201,7 @@ def _corners(shape: Shape, pixels: F64, radii: F64) -> list[npt.NDArray[np.int32
     """Return each part's outline in 1/16 pixels: the face itself, or the limb's two arcs and sides."""
     fixed = np.round((pixels - 0.5) * (1 << _SHIFT)).astype(np.int32)
     starts = shape.starts
-    outlines = [fixed[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+    outlines = [fixed[a:b] for a, b in pairwise(starts)]
     limbs = [i for i, a in enumerate(starts[:-1]) if radii[a] > 0]
     if limbs:
         heads = np.array([starts[i] for i in limbs])

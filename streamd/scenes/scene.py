@@ -35,7 +35,10 @@ _KEPT = 250  # the most things that an id map of bytes can tell apart
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """One thing that can be seen: its class, its visible extent x1, y1, x2, y2 in pixels, and how much of its silhouette within the picture nothing hides."""
+    """One thing that can be seen: its class, its visible extent x1, y1, x2, y2 in pixels, and its visible share.
+
+    The share is of its silhouette within the picture.
+    """
 
     class_id: int
     label: str
@@ -54,7 +57,7 @@ class _Fixed:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of an id: its class, the area of its silhouette, in the picture and in all, and where its patch lies."""
+    """What is known of an id: its class, its silhouette's area within the picture and in all, where its patch lies."""
 
     class_id: int
     within: int

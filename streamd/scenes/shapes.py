@@ -6,6 +6,7 @@ A thing stands at the origin and faces +z. Must never know where it stands, how 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,8 +30,8 @@ class Lamp:
 class Shape:
     """K parts over P points. Part i owns points starts[i]:starts[i+1]; two points with radii make a limb.
 
-    Parts of one body are drawn in order; body 0 is drawn first, the others farthest first. A part with a normal is hidden when it
-    faces away. Glowing parts are not shaded.
+    Parts of one body are drawn in order; body 0 is drawn first, the others farthest first. A part with a normal is
+    hidden when it faces away. Glowing parts are not shaded.
     """
 
     points: F64  # P,3
@@ -103,8 +104,8 @@ class Sketch:
         )
 
     def rings(self, rings: Sequence[Sequence[Point]], colour: Bgr, *, lid: Bgr | None = None) -> None:
-        """Join closed rings of equally many points, lowest first and clockwise from above, with quads; close the top with `lid`."""
-        for low, high in zip(rings, rings[1:], strict=False):
+        """Join closed rings, lowest first and clockwise from above, with quads; close the top with `lid`."""
+        for low, high in pairwise(rings):
             n = len(low)
             for i in range(n):
                 j = (i + 1) % n

@@ -235,13 +235,13 @@ def _greenhouse(sketch: Sketch, build: _Build, paint: Bgr, span: tuple[float, fl
         )
     for side, (a, b, c, d) in ((-1, (low[0], low[1], high[1], high[0])), (1, (low[3], low[2], high[2], high[3]))):
         for at in (0.42, 0.74):
-            bottom, top = blend(a, b, at), blend(d, c, at)  # type: ignore[arg-type] # a corner is three numbers, as a colour is
+            bottom, top = blend(a, b, at), blend(d, c, at)
             sketch.face(
                 [bottom, (bottom[0], bottom[1], bottom[2] + 0.07), (top[0], top[1], top[2] + 0.07), top],
                 tint(paint, 0.55),
                 normal=(side, 0.3, 0),
             )
-        mirror = blend(a, b, 0.93)  # type: ignore[arg-type]
+        mirror = blend(a, b, 0.93)
         sketch.limb(
             (mirror[0], mirror[1] + 0.06, mirror[2]),
             (mirror[0] + 0.13 * side, mirror[1] + 0.09, mirror[2]),
@@ -413,8 +413,8 @@ def _bicycle_wheel(sketch: Sketch, z: float, turn: float) -> None:
     for a, b in zip(rim, [*rim[1:], rim[0]], strict=True):
         sketch.limb(a, b, 0.021, 0.021, _TYRE)
     for i in range(3):
-        a = turn * 1.6 + math.pi * i / 3
-        dy, dz = 0.32 * math.sin(a), 0.32 * math.cos(a)
+        angle = turn * 1.6 + math.pi * i / 3
+        dy, dz = 0.32 * math.sin(angle), 0.32 * math.cos(angle)
         sketch.limb((0, 0.34 - dy, z - dz), (0, 0.34 + dy, z + dz), 0.005, 0.005, (150, 150, 152))
 
 

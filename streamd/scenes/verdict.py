@@ -41,10 +41,12 @@ def _detections(placed: Tensor, scores: Tensor, image: int) -> list[dict[str, An
     best = values.argsort(descending=True)[:1000]
     frame, value, kind = placed[cells[best]].cpu().numpy(), values[best].cpu().numpy(), kinds[best].cpu().numpy()
     kept = suppress(frame + kind[:, None] * 2000.0)[:_MOST]
-    return [
-        {"image_id": image, "category_id": int(kind[i]), "score": float(value[i]), "bbox": [float(frame[i, 0]), float(frame[i, 1]), float(frame[i, 2] - frame[i, 0]), float(frame[i, 3] - frame[i, 1])]}
-        for i in kept
-    ]  # fmt: skip
+    entries = []
+    for i in kept:
+        x1, y1, x2, y2 = frame[i].tolist()
+        bbox = [x1, y1, x2 - x1, y2 - y1]
+        entries.append({"image_id": image, "category_id": int(kind[i]), "score": float(value[i]), "bbox": bbox})
+    return entries
 
 
 def suppress(frame: F32) -> list[int]:
@@ -67,7 +69,7 @@ def _score(crop: Harvest, found: list[dict[str, Any]]) -> dict[str, float]:
     from faster_coco_eval import COCO, COCOeval_faster  # noqa: PLC0415 # the toolchain extra
 
     top = (SIZE - crop.pictures.shape[1]) // 2
-    truths = []
+    truths: list[dict[str, Any]] = []
     for image, (frames, kinds) in enumerate(zip(crop.boxes, crop.kinds, strict=True), start=1):
         for (x1, y1, x2, y2), kind in zip(frames[kinds >= 0].tolist(), kinds[kinds >= 0].tolist(), strict=True):
             bbox = [x1, y1 + top, x2 - x1, y2 - y1]

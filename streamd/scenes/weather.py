@@ -98,17 +98,17 @@ class Lens:
         """Return `frame` as the camera delivers it; `rng` shifts noise and rain from frame to frame."""
         weather = self._weather
         if self._rain:
-            frame = cv2.add(frame, self._rain[rng.integers(len(self._rain))])
+            frame = np.asarray(cv2.add(frame, self._rain[rng.integers(len(self._rain))]), np.uint8)
         if weather.soft:
-            frame = cv2.GaussianBlur(frame, (3, 3), weather.soft)
+            frame = np.asarray(cv2.GaussianBlur(frame, (3, 3), weather.soft), np.uint8)
         if weather.noise >= 1:
             height, width = frame.shape[:2]
             y, x, v, u = rng.integers(0, _SLACK, 4)
-            frame = cv2.add(frame, self._lighter[y : y + height, x : x + width])
-            frame = cv2.subtract(frame, self._darker[v : v + height, u : u + width])
+            brighter = cv2.add(frame, self._lighter[y : y + height, x : x + width])
+            frame = np.asarray(cv2.subtract(brighter, self._darker[v : v + height, u : u + width]), np.uint8)
         if weather.quality:
             _, packed = cv2.imencode(".jpg", frame, (cv2.IMWRITE_JPEG_QUALITY, weather.quality))
-            frame = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+            frame = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
         return frame
 
 
@@ -121,4 +121,4 @@ def _streaks(rain: float, width: int, height: int, rng: np.random.Generator) -> 
         length = rng.uniform(10, 46) * scale
         end = (round(x + slant * length), round(y + length))
         cv2.line(layer, (round(x), round(y)), end, int(rng.integers(16, 60)), 1, cv2.LINE_AA)
-    return cv2.cvtColor(cv2.blur(layer, (1, 3)), cv2.COLOR_GRAY2BGR)
+    return np.asarray(cv2.cvtColor(cv2.blur(layer, (1, 3)), cv2.COLOR_GRAY2BGR), np.uint8)
