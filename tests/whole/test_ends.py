@@ -1,0 +1,83 @@
+"""What a service manager is told of the daemon's life, and what the process exits with."""
+
+import signal
+import socket
+
+import av
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model of 32x32 that finds nothing: the shape of YOLOv8, all zeros."""
+    path = tmp_path / "nothing.onnx"
+    value = helper.make_tensor(
+        "value", TensorProto.FLOAT, (1, 84, 21), np.zeros((1, 84, 21), np.float32).tobytes(), True
+    )
+    node = helper.make_node("Constant", [], ["out"], value=value)
+    picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, 32, 32))
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, (1, 84, 21))
+    graph = helper.make_graph([node], "nothing", [picture], [out])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return {"path": str(path)}
+
+
+@pytest.fixture
+def clip(tmp_path):
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(25):
+            picture = np.full((48, 64, 3), 9 * index, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return {"uri": str(path)}
+
+
+@pytest.fixture
+def manager(tmp_path):
+    """A service manager's socket; returns, one by one, what it is told."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.settimeout(30)
+
+        def told(word):
+            """Wait until a state is told that begins with `word`; return all of its lines."""
+            while True:
+                lines = heard.recv(4096).decode().splitlines()
+                if any(line.startswith(word) for line in lines):
+                    return lines
+
+        yield told
+
+
+def test_systemd_is_told_of_each_stretch_of_the_daemon_s_life(house, model, clip, manager, tmp_path):
+    config = house.config({"a": {**clip, "loop": True}}, model)
+    daemon = house.start("serve", config, NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="60000000")
+    assert "STATUS=1 cameras" in manager("READY=1")
+    manager("WATCHDOG=1")
+    config.write_text("cameras: [")
+    daemon.send_signal(signal.SIGHUP)
+    manager("RELOADING=1")
+    assert any("reload refused" in line for line in manager("READY=1"))
+    _, log = house.end(daemon, signal.SIGTERM)
+    manager("STOPPING=1")
+    assert daemon.returncode == 0, log
+
+
+def test_no_time_to_drain_still_ends_cleanly(house, model, clip, manager, tmp_path):
+    config = house.config({name: {**clip, "loop": True, "pace": "asap"} for name in "abc"}, model, drain_timeout="0s")
+    daemon = house.start("serve", config, NOTIFY_SOCKET=str(tmp_path / "notify"))
+    manager("READY=1")
+    _, log = house.end(daemon, signal.SIGTERM, timeout=10)
+    assert daemon.returncode == 0, log
+
+
+def test_files_that_have_ended_end_the_daemon(house, model, clip):
+    config = house.config({"a": {**clip, "pace": "asap"}, "b": clip}, model)
+    code, _, log = house.run("serve", config)
+    assert code == 0, log
