@@ -31,11 +31,12 @@ from streamd.config.models import (
     Section,
     VideoSocket,
 )
+from streamd.config.sockets import loopback
 from streamd.errors import ConfigError
 
 __all__ = [
     "Camera", "Config", "DetectionsSocket", "FileSink", "Log", "Metrics", "Model", "Publish", "Reconnect", "Section",
-    "VideoSocket", "load", "locate", "parse", "read", "schema", "secrets",
+    "VideoSocket", "load", "locate", "loopback", "parse", "read", "schema", "secrets",
 ]  # fmt: skip
 
 read = text.read

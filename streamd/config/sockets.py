@@ -59,7 +59,7 @@ def _socket(path: KeyPath, socket: dict[str, Value], base: Path) -> Iterator[Fau
     if not match or (match["port"] != "*" and int(match["port"]) > 65535):
         yield Fault(path, f"{bind!r} is no address; write tcp://127.0.0.1:5555 or ipc:///run/streamd/NAME.sock")
     elif (
-        not _loopback(match["host"])
+        not loopback(match["host"])
         and not socket.get("curve_secret_key_file")
         and socket.get("insecure") in (None, False)
     ):
@@ -85,7 +85,7 @@ def _metrics(metrics: dict[str, Value]) -> Iterator[Fault]:
     match = _HTTP.fullmatch(bind)
     if not match or int(match["port"]) > 65535:
         yield Fault(("metrics", "bind"), f"{bind!r} is no address; write 127.0.0.1:9464")
-    elif not _loopback(match["host"]):
+    elif not loopback(match["host"]):
         yield Fault(("metrics", "bind"), f"other machines reach {match['host']} and read the metrics", "warning")
 
 
@@ -116,7 +116,8 @@ def _overlap(host: str, other: str) -> bool:
     return host == other or bool({host, other} & _EVERYWHERE) or {host, other} <= _HERE
 
 
-def _loopback(host: str) -> bool:
+def loopback(host: str) -> bool:
+    """Tell whether only this machine reaches `host`; an IPv6 address may stand in brackets."""
     try:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -6,7 +6,6 @@ matters: other messages are thrown away, and one longer than any topic ends its 
 """
 
 import errno
-import ipaddress
 import socket
 import stat
 import threading
@@ -134,13 +133,7 @@ def _guard(
 
 
 def _local(bind: str) -> bool:
-    if not bind.startswith("tcp://"):
-        return True
-    host = bind.removeprefix("tcp://").rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return bind.startswith("ipc://") or config.loopback(bind.removeprefix("tcp://").rpartition(":")[0])
 
 
 def _bind(outlet: "zmq.Socket[bytes]", key: str, bind: str) -> str:
