@@ -4,7 +4,10 @@ Each file exports a click command named `command`: it parses, loads what it need
 house. An error that a user can mend is printed as one line; its exit code is 1.
 """
 
+import errno
 import importlib
+import os
+import sys
 from collections.abc import Sequence
 
 import click
@@ -62,6 +65,12 @@ class LazyGroup(click.Group):
         except StreamdError as error:
             click.echo(f"streamd: {error}", err=True)
             ctx.exit(1)
+        except OSError as error:  # of a pipe that nobody reads click takes care
+            if error.errno != errno.ENOSPC:
+                raise
+            sys.stdout = None  # what it still holds cannot be written either
+            click.echo(f"streamd: cannot write the output: {error.strerror}; make room", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -75,4 +84,16 @@ def group() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line."""
+    open_standard_streams()
     group(args=args, prog_name="streamd")
+
+
+def open_standard_streams() -> None:
+    """Let what was closed at the start lead nowhere: else the next file or socket would take its number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - open until the end
