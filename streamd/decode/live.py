@@ -78,18 +78,21 @@ class LiveSource:
         watch = Watch(self._camera, self._clock, self._address.shown)
         packets = stream.packets()
         while not stop.is_set():
+            began_ns = self._clock.monotonic_ns()
             try:
                 with interrupted_by(stop):
                     packet = next(packets)
             except av.error.ExitError as error:
                 if stop.is_set():
                     return
-                seconds = self._camera.read_timeout
-                raise _silent(self._address.shown, "no data", "read_timeout", seconds) from error
+                raise self._fell_silent() from error
             except av.FFmpegError as error:
                 raise explained(error, self._address.shown) from error
             except StopIteration:
                 return
+            # a read that times out first hands out what a parser held back, as if it had just come
+            if self._clock.monotonic_ns() - began_ns > self._camera.read_timeout * 1e9:
+                raise self._fell_silent()
             arrived_ns = self._clock.unix_ns()
             if packet.stream.index == stream.video.index:
                 watch.packet(packet.dts if packet.dts is not None else packet.pts)
@@ -97,6 +100,9 @@ class LiveSource:
                     watch.picture()
                     yield shot
             watch.check()
+
+    def _fell_silent(self) -> StreamError:
+        return _silent(self._address.shown, "no data", "read_timeout", self._camera.read_timeout)
 
 
 def _silent(shown: str, what: str, key: str, seconds: float) -> StreamError:

@@ -2,6 +2,7 @@
 
 import http.server
 import itertools
+import signal
 import socket
 import threading
 import time
@@ -97,6 +98,20 @@ def test_a_server_that_dies_and_comes_back_is_found_again(rtsp):
     assert kinds[:3] == ["online", "offline", "reconnecting"]
     assert kinds[-2:] == ["online", "end-of-stream"]
     assert frames[-1].session > frames[0].session
+
+
+@pytest.mark.rtsp
+def test_a_server_that_freezes_is_given_the_read_timeout_once(rtsp):
+    port, server = rtsp("/test=pattern:320x240:25")
+    items = live(f"rtsp://127.0.0.1:{port}/test", read_timeout=1).frames(threading.Event())
+    for _ in range(10):
+        next(items)
+    server.send_signal(signal.SIGSTOP)
+    frozen = time.monotonic()
+    notice = next(item for item in items if isinstance(item, Notice))
+    assert notice.kind == "offline"
+    assert "read_timeout" in notice.reason
+    assert time.monotonic() - frozen < 1.8  # a second read would make it 2
 
 
 @pytest.mark.rtsp
