@@ -19,6 +19,9 @@ from streamd.scenes.shapes import Shape
 
 _SHIFT = 4  # bits of a pixel that polygon corners keep
 _ARC = 7  # corners of a limb's round end
+_TURNS = np.linspace(-math.pi / 2, math.pi / 2, _ARC)
+_COS, _SIN = np.cos(_TURNS), np.sin(_TURNS)
+_LOW_M = 1.2  # what is higher does not darken the ground under it
 _MARGIN = 1.0  # how far outside the picture a patch is still drawn, in pictures
 
 
@@ -101,11 +104,27 @@ def silhouette(patch: Patch) -> U8:
     return np.asarray(cv2.threshold(patch.pixels[:, :, 3], 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
-def shadow(thing: Placed, camera: Camera, towards_sun: F64, below_m: float = 99.0) -> Patch | None:
-    """Return the shadow that the parts of `thing` under `below_m` cast, alpha alone; None where unseen."""
+def shadow(thing: Placed, camera: Camera, towards_sun: F64) -> Patch | None:
+    """Return the shadow that `thing` casts on the ground, alpha alone; None where unseen.
+
+    What is all faces, as a car is, casts the hull of its corners; what has limbs casts each of them.
+    """
     shape = thing.shape
     world = thing.points()
     ground = world - towards_sun * (world[:, 1] / towards_sun[1])[:, None]
+    solid = bool((shape.radii > 0).mean() < 0.2)
+    return _cast(shape, ground, camera, hull=solid)
+
+
+def footing(thing: Placed, camera: Camera) -> Patch | None:
+    """Return the ground that `thing` keeps the sky from: the hull of what is under `_LOW_M`; None where unseen."""
+    world = thing.points()
+    ground = np.where(world[:, 1:2] < _LOW_M, world * (1.0, 0.0, 1.0), thing.at)
+    return _cast(thing.shape, ground, camera, hull=True)
+
+
+def _cast(shape: Shape, ground: F64, camera: Camera, *, hull: bool) -> Patch | None:
+    """Return points on the ground as a patch of alpha: their hull, or the parts they make."""
     pixels, depth = camera.project(ground)
     if depth.min() < NEAR_M:
         return None
@@ -115,10 +134,12 @@ def shadow(thing: Placed, camera: Camera, towards_sun: F64, below_m: float = 99.
         return None
     x, y, w, h = rect
     canvas = np.zeros((h, w), np.uint8)
-    low = world[list(shape.starts[:-1]), 1] < below_m
-    for i, corners in enumerate(_corners(shape, pixels - (x, y), radii)):
-        if low[i]:
-            cv2.fillConvexPoly(canvas, corners, 255, cv2.LINE_8, _SHIFT)
+    if hull:
+        around = np.round((pixels - (x + 0.5, y + 0.5)) * (1 << _SHIFT)).astype(np.int32)
+        cv2.fillConvexPoly(canvas, cv2.convexHull(around), 255, cv2.LINE_8, _SHIFT)
+        return Patch(x, y, canvas)
+    for outline in _corners(shape, pixels - (x, y), radii):
+        cv2.fillConvexPoly(canvas, outline, 255, cv2.LINE_8, _SHIFT)
     return Patch(x, y, canvas)
 
 
@@ -213,12 +234,8 @@ def _corners(shape: Shape, pixels: F64, radii: F64) -> list[npt.NDArray[np.int32
 
 def _capsules(a: F64, b: F64, ra: F64, rb: F64) -> F64:
     """Return the outlines (K, 2 * _ARC, 2) of bars with round ends."""
-    along = b - a
-    length = np.hypot(along[:, 0], along[:, 1])
-    turn = np.where(length > 1e-6, np.arctan2(along[:, 1], along[:, 0]), 0.0)
-    arc = np.linspace(-math.pi / 2, math.pi / 2, _ARC)
-    ends = []
-    for centre, radius, away in ((b, rb, 0.0), (a, ra, math.pi)):
-        angle = turn[:, None] + away + arc
-        ends.append(centre[:, None] + radius[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=2))
-    return np.concatenate(ends, axis=1)
+    along = b - a + (1e-9, 0.0)
+    along /= np.sqrt((along * along).sum(axis=1))[:, None]
+    across = along[:, ::-1] * (-1.0, 1.0)
+    arc = along[:, None] * _COS[:, None] + across[:, None] * _SIN[:, None]  # K,_ARC,2
+    return np.concatenate((b[:, None] + rb[:, None, None] * arc, a[:, None] - ra[:, None, None] * arc), axis=1)

@@ -19,7 +19,8 @@ from streamd.errors import DataError
 from streamd.frames import U8
 from streamd.scenes.backdrop import backdrop
 from streamd.scenes.cast import NOTHING, clear_of, furnish, park, populate
-from streamd.scenes.paint import Patch, Placed, draw, glow, lay, shade, shadow, silhouette
+from streamd.scenes.motion import Pose
+from streamd.scenes.paint import Patch, Placed, draw, footing, glow, lay, shade, shadow, silhouette
 from streamd.scenes.palette import PALETTES
 from streamd.scenes.plan import FAR_M, planned
 from streamd.scenes.weather import Lens, forecast
@@ -30,6 +31,7 @@ MIN_WHOLE = 0.1
 MIN_AREA = 1 / 6000
 MIN_SIDE_PX = 4
 _MIN_PICTURE = 64
+_SUN_SHADOW, _FOOTING = 0.45, 0.35  # how much light is lost there
 _KEPT = 250  # the most things that an id map of bytes can tell apart
 
 
@@ -65,6 +67,16 @@ class _Known:
     rect: tuple[int, int, int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """An actor as it was last drawn."""
+
+    pose: Pose
+    thing: Placed
+    patch: Patch | None
+    shadows: tuple[tuple[Patch, float], ...]
+
+
 class Scene:
     """A street scene. `frame` is a pure function of seed, split, size and index."""
 
@@ -89,6 +101,7 @@ class Scene:
         self._lens = Lens(weather, width, height, rng)
         self._ids = np.zeros((height, width), np.uint8)
         self._known: dict[int, _Known] = {}
+        self._looks: dict[int, _Look] = {}
         self._fixed = self._paint([(s.thing, s.class_id) for s in clear_of(clutter + parked, self._camera.position)])
         self.weather = weather.time
 
@@ -96,20 +109,21 @@ class Scene:
         """Return frame `index` (H, W, 3 in B, G, R) and what can be seen in it."""
         seconds = index / self.fps
         picture, ids, known = self._picture.copy(), self._ids.copy(), dict(self._known)
-        moving: list[tuple[float, Placed, int]] = []
-        for actor in self._actors:
-            x, z, heading = actor.where(seconds)
-            at = np.array([x, 0.0, z])
-            distance = math.dist(at, self._camera.position)
-            if distance < FAR_M and self._camera.sees(at):
-                moving.append((distance, Placed(actor.look(seconds), at, heading), actor.class_id))
-        touched = [rect for _, thing, _ in moving for rect in self._shaded(thing, picture)]
         drawn: list[tuple[float, Patch, Placed | None, int]] = []
-        for distance, thing, class_id in sorted(moving, key=lambda entry: -entry[0]):
-            patch = draw(thing, self._camera, self._light)
-            if patch is not None:
-                drawn.append((distance, patch, thing, class_id))
-                touched.append(_rect(patch))
+        touched: list[tuple[int, int, int, int]] = []
+        for number, actor in enumerate(self._actors):
+            pose = actor.where(seconds)
+            at = np.array([pose[0], 0.0, pose[1]])
+            distance = math.dist(at, self._camera.position)
+            if distance >= FAR_M or not self._camera.sees(at):
+                continue
+            look = self._look(number, pose, Placed(actor.look(seconds), at, pose[2]))
+            for dark, strength in look.shadows:
+                shade(dark, picture, self._ground, strength)
+                touched.append(_rect(dark))
+            if look.patch is not None:
+                drawn.append((distance, look.patch, look.thing, actor.class_id))
+                touched.append(_rect(look.patch))
         self._lay_all(drawn, touched, picture, ids, known)
         rng = np.random.default_rng((*self._entropy, index))
         return self._lens(picture, rng), _truths(ids, known)
@@ -122,7 +136,8 @@ class Scene:
     def _paint(self, things: list[tuple[Placed, int]]) -> list[_Fixed]:
         """Paint what never moves into the background, far to near, and keep its patches."""
         for thing, _ in things:
-            self._shaded(thing, self._picture)
+            for dark, strength in self._shadows(thing):
+                shade(dark, self._picture, self._ground, strength)
         fixed: list[_Fixed] = []
         for thing, class_id in sorted(things, key=lambda entry: -math.dist(entry[0].at, self._camera.position)):
             patch = draw(thing, self._camera, self._light)
@@ -146,17 +161,19 @@ class Scene:
         within = 0 if overlap is None else cv2.countNonZero(whole[overlap[2], overlap[3]])
         return _Known(class_id, within, cv2.countNonZero(whole), _rect(patch))
 
-    def _shaded(self, thing: Placed, picture: U8) -> list[tuple[int, int, int, int]]:
-        """Darken the ground under `thing` and where it blocks the sun; return the rectangles touched."""
-        rects = []
-        overhead = np.array([0.0, 1.0, 0.0])
-        sun = ((self._light.sun_from, 0.45, 99.0),) if self._light.casts_shadows else ()
-        for towards, strength, below_m in (*sun, (overhead, 0.35, 1.2)):
-            patch = shadow(thing, self._camera, towards, below_m)
-            if patch is not None:
-                shade(patch, picture, self._ground, strength)
-                rects.append(_rect(patch))
-        return rects
+    def _look(self, number: int, pose: Pose, thing: Placed) -> _Look:
+        """Return how actor `number` looks; what stands as it stood a frame ago is not drawn again."""
+        last = self._looks.get(number)
+        if last is None or last.pose != pose or last.thing.shape is not thing.shape:
+            last = _Look(pose, thing, draw(thing, self._camera, self._light), self._shadows(thing))
+            self._looks[number] = last
+        return last
+
+    def _shadows(self, thing: Placed) -> tuple[tuple[Patch, float], ...]:
+        """Return where `thing` blocks the sun and where it stands, each with its strength."""
+        sun = shadow(thing, self._camera, self._light.sun_from) if self._light.casts_shadows else None
+        both = ((sun, _SUN_SHADOW), (footing(thing, self._camera), _FOOTING))
+        return tuple((patch, strength) for patch, strength in both if patch is not None)
 
     def _lay_all(
         self,

@@ -40,7 +40,7 @@ def _detections(placed: Tensor, scores: Tensor, image: int) -> list[dict[str, An
     values = scores[cells, kinds]
     best = values.argsort(descending=True)[:1000]
     frame, value, kind = placed[cells[best]].cpu().numpy(), values[best].cpu().numpy(), kinds[best].cpu().numpy()
-    kept = suppress(frame + kind[:, None] * 2000.0)[:_MOST]
+    kept = suppress(frame + kind[:, None].astype(np.float32) * np.float32(2000))[:_MOST]
     entries = []
     for i in kept:
         x1, y1, x2, y2 = frame[i].tolist()
