@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamd.scenes import clutter, vehicles
+from streamd.scenes import clutter
+from streamd.scenes.bicycles import bicycle
 from streamd.scenes.camera import F64
+from streamd.scenes.cars import car
 from streamd.scenes.motion import Actor, Crossing, Flow, InLane, Strolling, steady
 from streamd.scenes.paint import Placed
 from streamd.scenes.palette import Palette
 from streamd.scenes.people import Person
 from streamd.scenes.plan import Plan, Side
 from streamd.scenes.shapes import Shape
+from streamd.scenes.trucks import truck
 
 PERSON, CAR, TRUCK, BICYCLE, NOTHING = 0, 1, 2, 3, -1
 _LENGTH_M = {CAR: 4.6, TRUCK: 8.4, BICYCLE: 1.9}
@@ -87,12 +90,12 @@ def park(plan: Plan, palette: Palette, rng: np.random.Generator) -> list[Standin
             heading = 0.0 if side.sign > 0 else math.pi
             for z in np.arange(6 * math.floor(z0 / 6) + 3, z1, 6.0):
                 if rng.random() < fill and not _blocked(plan, side, z, 5.0):
-                    truck = rng.random() < 0.1
-                    shape = vehicles.truck(rng) if truck else vehicles.car(rng)
+                    is_truck = rng.random() < 0.1
+                    shape = truck(rng) if is_truck else car(rng)
                     things.append(
                         Standing(
                             _put(shape, side.sign * (side.kerb - 1.12), z + float(rng.normal(0, 0.25)), heading),
-                            TRUCK if truck else CAR,
+                            TRUCK if is_truck else CAR,
                         )
                     )
         if rng.random() < 0.45:
@@ -103,29 +106,27 @@ def park(plan: Plan, palette: Palette, rng: np.random.Generator) -> list[Standin
             things.append(_stood(clutter.rack(palette, rng), x, z, -math.pi / 2))
             for i in range(int(rng.integers(1, 6))):
                 turn = (math.pi / 2 if rng.random() < 0.7 else -math.pi / 2) + float(rng.normal(0, 0.08))
-                things.append(
-                    Standing(_put(vehicles.bicycle(rng)(float(rng.uniform(0, 6))), x, z + 0.75 * i, turn), BICYCLE)
-                )
+                things.append(Standing(_put(bicycle(rng)(float(rng.uniform(0, 6))), x, z + 0.75 * i, turn), BICYCLE))
     if plan.junction is not None:
         for i in range(int(rng.integers(0, 4))):
             x = plan.right.line + 3.5 + 6 * i
-            truck = rng.random() < 0.2
-            shape = vehicles.truck(rng) if truck else vehicles.car(rng)
+            is_truck = rng.random() < 0.2
+            shape = truck(rng) if is_truck else car(rng)
             things.append(
                 Standing(
                     _put(shape, x, plan.junction + 1.6, math.pi / 2 * (1 if rng.random() < 0.5 else -1)),
-                    TRUCK if truck else CAR,
+                    TRUCK if is_truck else CAR,
                 )
             )
     if not plan.road:
         for _ in range(int(rng.integers(0, 4))):
-            truck = rng.random() < 0.5
-            shape = vehicles.truck(rng) if truck else vehicles.car(rng)
+            is_truck = rng.random() < 0.5
+            shape = truck(rng) if is_truck else car(rng)
             x, z = (
                 rng.uniform(-plan.left.line * 0.3, plan.right.line - 2),
                 rng.uniform(z0 + 8, max(z0 + 10, min(z1, 40))),
             )
-            things.append(Standing(_put(shape, x, z, float(rng.uniform(0, 2 * math.pi))), TRUCK if truck else CAR))
+            things.append(Standing(_put(shape, x, z, float(rng.uniform(0, 2 * math.pi))), TRUCK if is_truck else CAR))
     return things
 
 
@@ -188,7 +189,7 @@ def _traffic(plan: Plan, flow: Flow, lane: tuple[float, int], density: float, rn
             if kind == BICYCLE:
                 actors += _rider(where, flow.speed, rng)
             else:
-                actors.append(Actor(kind, where, _same(vehicles.truck(rng) if kind == TRUCK else vehicles.car(rng))))
+                actors.append(Actor(kind, where, _same(truck(rng) if kind == TRUCK else car(rng))))
         at += length + float(rng.uniform(2.2, 9))
     return actors
 
@@ -247,7 +248,7 @@ def _square(plan: Plan, rng: np.random.Generator) -> list[Actor]:
 
 def _rider(where: Callable[[float], tuple[float, float, float]], speed: float, rng: np.random.Generator) -> list[Actor]:
     """A bicycle and whoever rides it, as two actors in one place."""
-    machine, person, phase = vehicles.bicycle(rng), Person.drawn(rng), float(rng.uniform(0, 6))
+    machine, person, phase = bicycle(rng), Person.drawn(rng), float(rng.uniform(0, 6))
     rate = speed / 1.1
     return [
         Actor(BICYCLE, where, lambda t: machine(-(phase + rate * t))),
