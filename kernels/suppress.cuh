@@ -91,8 +91,7 @@ __device__ inline Key select_key(const Image& image, int count) {
 // Fills keys with the image's best candidates in order and returns how many there are.
 __device__ inline int order(const Image& image, int count, Key* keys) {
     __shared__ int gathered;
-    if (threadIdx.x == 0) gathered = 0;
-    __syncthreads();
+    if (threadIdx.x == 0) gathered = 0;  // select_key's barriers stand between this and its use
     int taken = min(count, MOST);
     if (count > SORTED) {
         Key last = select_key(image, count);
@@ -175,7 +174,7 @@ __device__ inline void suppress(
         }
         __syncthreads();
     }
-    __syncthreads();
+    __syncthreads();  // for `total` of an image without candidates
     for (int i = threadIdx.x; i < total; i += blockDim.x) {
         int row = (int)(unsigned)keys[kept[i]];
         size_t at = image.base + row;

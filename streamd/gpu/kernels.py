@@ -84,7 +84,7 @@ def _compile(path: Path) -> "_Module":
     except cupy.cuda.compiler.CompileException as error:
         raise ModelError(
             f"{path}: it does not compile for this GPU (compute capability "
-            f"{cupy.cuda.Device().compute_capability}):\n{error.get_message()}",
+            f"{cupy.cuda.Device().compute_capability}):\n{error}",
             mend="reinstall streamd, or report this",
         ) from error
     compiled: _Module = module

@@ -11,6 +11,7 @@ from streamd.manifest import HeadName
 from streamd.postprocess.classify import Classify
 from streamd.postprocess.efficient_nms import EfficientNMS
 from streamd.postprocess.end2end import End2End
+from streamd.postprocess.obb import OBB
 from streamd.postprocess.unbuilt import unbuilt
 from streamd.postprocess.yolov3 import YOLOv3
 from streamd.postprocess.yolov5 import YOLOv5
@@ -42,5 +43,5 @@ HEADS: dict[HeadName, Callable[..., Head]] = {
     "efficient_nms": EfficientNMS,
     "classify": Classify,
     "rtdetr": unbuilt,
-    "obb": unbuilt,
+    "obb": OBB,
 }

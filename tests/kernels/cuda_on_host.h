@@ -2,7 +2,7 @@
 //
 // A kernel without barriers is a loop over its threads. One with __syncthreads runs the threads of a block as fibers
 // that take turns from barrier to barrier, forwards or backwards: a missing barrier shows as two different answers.
-// One block runs at a time, so __shared__ is plain static memory, poisoned before each block.
+// One block runs at a time, so __shared__ is plain static memory, which holds what the block before left in it.
 
 #pragma once
 

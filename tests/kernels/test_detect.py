@@ -86,11 +86,27 @@ def test_of_very_many_candidates_the_best_3000_count(rig, count):
     boxes, scores, class_ids = crowd(rng, count)
     scores = rng.integers(0, 900, count).astype(np.float32) / 1000
     place = Letterbox.place(60, 60, 60, 60)
-    work = Workspace.make(rig.xp, 1, count, 4000)
-    load(rig, work, 0, boxes, scores, class_ids, rng)
-    detect.nms(rig.kernels, work, 1, geometries_of(rig, [place]), 1.0, rig.stream)
-    (found,) = found_of(rig, work, 1)
-    assert found["row"].tolist() == expected_rows(boxes, scores, class_ids, place, 1.0, 4000)[0].tolist()
+    want, _ = expected_rows(boxes, scores, class_ids, place, 1.0, 4000)
+    for _ in rig.both_ways():
+        work = Workspace.make(rig.xp, 1, count, 4000)
+        load(rig, work, 0, boxes, scores, class_ids, rng)
+        detect.nms(rig.kernels, work, 1, geometries_of(rig, [place]), 1.0, rig.stream)
+        (found,) = found_of(rig, work, 1)
+        assert found["row"].tolist() == want.tolist()
+
+
+def test_an_image_without_candidates_writes_nothing(rig):
+    """Nor does what the image before it left in shared memory."""
+    rng = np.random.default_rng(0)
+    place = Letterbox.place(60, 60, 60, 60)
+    for _ in rig.both_ways():
+        work = Workspace.make(rig.xp, 2, 100, 90)
+        boxes = np.tile(np.array([0, 0, 9, 9], np.float32), (90, 1))
+        load(rig, work, 0, boxes, np.full(90, 0.5, np.float32), np.arange(90, dtype=np.int32), rng)
+        detect.nms(rig.kernels, work, 2, geometries_of(rig, [place] * 2), 0.5, rig.stream)
+        full, empty = found_of(rig, work, 2)
+        assert (len(full), len(empty)) == (90, 0)
+        assert not rig.down(work.found)[90 * FOUND.itemsize : 180 * FOUND.itemsize].any()
 
 
 @pytest.mark.parametrize("seed", range(10))

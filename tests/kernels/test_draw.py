@@ -25,37 +25,48 @@ def random_marks(rng, width, height, count, atlas):
     return marks
 
 
+class Sheet:
+    """A random NV12 picture of any size and pitch, and the marks that go onto it."""
+
+    def __init__(self, rng, atlas):
+        self.width, self.height = int(rng.integers(1, 90)), int(rng.integers(1, 80))
+        rows, columns = (self.height + 1) // 2, (self.width + 1) // 2
+        self.luma = rng.integers(0, 256, (self.height, self.width + int(rng.integers(9))), np.uint8)
+        self.chroma = rng.integers(0, 256, (rows, 2 * columns + int(rng.integers(9))), np.uint8)
+        self.marks = random_marks(rng, self.width, self.height, int(rng.choice([0, 3, 40, 300])), atlas)
+
+    def painted(self, atlas):
+        """The planes as the reference paints them; what is beside the picture stays."""
+        luma, chroma = self.luma.copy(), self.chroma.copy()
+        columns = (self.width + 1) // 2
+        pairs = chroma[:, : 2 * columns].reshape(len(chroma), columns, 2)
+        paint(luma[:, : self.width], pairs, self.marks, atlas)
+        chroma[:, : 2 * columns] = pairs.reshape(len(chroma), -1)
+        return luma, chroma
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_marks_come_out_as_the_reference_paints_them_byte_for_byte(rig, seed):
     rng = np.random.default_rng(seed)
     atlas = rng.choice([0, 255, 90], 4000).astype(np.uint8)
     for _ in range(CASES // 10):
-        pictures, canvases, marks = [], np.zeros(rng.integers(1, 4), CANVAS), []
-        for place in range(len(canvases)):
-            width, height = int(rng.integers(1, 90)), int(rng.integers(1, 80))
-            rows, columns = (height + 1) // 2, (width + 1) // 2
-            luma = rng.integers(0, 256, (height, width + int(rng.integers(9))), np.uint8)
-            chroma = rng.integers(0, 256, (rows, 2 * columns + int(rng.integers(9))), np.uint8)
-            own = random_marks(rng, width, height, int(rng.choice([0, 3, 40, 300])), atlas)
-            memory = (rig.up(luma), rig.up(chroma))
-            addresses = map(rig.address, memory)
-            first = sum(map(len, marks))
-            canvases[place] = (*addresses, luma.shape[1], chroma.shape[1], width, height, first, len(own))
-            marks.append(own)
-            paint(luma[:, :width], chroma[:, : 2 * columns].reshape(rows, columns, 2), own, atlas)
-            pictures.append((luma, chroma, memory))
-        draw_nv12(
-            rig.kernels,
-            rig.up(canvases.view(np.uint8)),
-            len(canvases),
-            (int(canvases["width"].max()), int(canvases["height"].max())),
-            rig.up(np.concatenate(marks).view(np.uint8)),
-            rig.up(atlas),
-            rig.stream,
-        )
-        for luma, chroma, memory in pictures:
-            np.testing.assert_array_equal(rig.down(memory[0]), luma)
-            np.testing.assert_array_equal(rig.down(memory[1]), chroma)
+        sheets = [Sheet(rng, atlas) for _ in range(rng.integers(1, 4))]
+        marks = rig.up(np.concatenate([sheet.marks for sheet in sheets]).view(np.uint8))
+        size = (max(sheet.width for sheet in sheets), max(sheet.height for sheet in sheets))
+        wanted = [sheet.painted(atlas) for sheet in sheets]
+        for _ in rig.both_ways():
+            planes = [(rig.up(sheet.luma), rig.up(sheet.chroma)) for sheet in sheets]
+            canvases, first = np.zeros(len(sheets), CANVAS), 0
+            for place, (sheet, memory) in enumerate(zip(sheets, planes, strict=True)):
+                pitches = (sheet.luma.shape[1], sheet.chroma.shape[1])
+                addresses = (rig.address(memory[0]), rig.address(memory[1]))
+                canvases[place] = (*addresses, *pitches, sheet.width, sheet.height, first, len(sheet.marks))
+                first += len(sheet.marks)
+            table = rig.up(canvases.view(np.uint8))
+            draw_nv12(rig.kernels, table, len(sheets), size, marks, rig.up(atlas), rig.stream)
+            for memory, want in zip(planes, wanted, strict=True):
+                np.testing.assert_array_equal(rig.down(memory[0]), want[0])
+                np.testing.assert_array_equal(rig.down(memory[1]), want[1])
 
 
 def test_opaque_marks_need_no_atlas(rig):
