@@ -2,8 +2,8 @@
 
     CUBLAS_WORKSPACE_CONFIG=:4096:8 python -m streamd.scenes.train --out models
 
-Rendering is twice as fast with MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000 where memory is
-slow to be given back and had again, as on a virtual machine.
+On a virtual machine that is slow to give memory, MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=4000000000
+keep what the rendering frees.
 
 The same seed on the same device gives the same weights: deterministic kernels only, one seeded generator for all that
 is random, pictures that depend on their seeds alone.
