@@ -46,5 +46,23 @@ def test_a_manager_that_cannot_be_reached_is_not_missed(address):
     notify(WATCHDOG="1")
 
 
+def test_a_manager_that_does_not_read_keeps_nobody_and_is_told_again_when_it_does(manager):
+    heard, address = manager
+    heard.setblocking(False)
+    full = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    full.setblocking(False)
+    with full, pytest.raises(BlockingIOError):
+        while True:
+            full.sendto(b"x", address)
+    notify = Notifier({"NOTIFY_SOCKET": address})
+    notify(WATCHDOG="1")
+    with pytest.raises(BlockingIOError):
+        while True:
+            assert heard.recv(4096) == b"x"
+    notify(READY="1")
+    assert heard.recv(4096) == b"READY=1"
+    notify.close()
+
+
 def test_the_watchdog_is_told_in_microseconds():
     assert Notifier({"WATCHDOG_USEC": "60000000"}).watchdog_s == 60
