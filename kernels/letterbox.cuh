@@ -5,7 +5,7 @@
 
 #include "numbers.cuh"
 
-// One frame of a batch. The layout is streamd/gpu/surface.py's.
+// One frame of a batch. The layout is SURFACE's in streamd/gpu/layouts.py, filled by surface.py.
 struct Surface {
     const unsigned char* pixels;  // the Y plane, or packed B, G, R
     const unsigned char* chroma;  // U, V interleaved, one pair for 2 x 2 pixels; not read for packed pictures

@@ -27,8 +27,8 @@ class Scaling:
     @staticmethod
     def of(pad: float, scale: Sequence[float], shift: Sequence[float]) -> "Scaling":
         """Take one value a channel; a gray tensor's one stands for all."""
-        s, h = list(scale), list(shift)
-        return Scaling(pad, (s[0], s[-2 if len(s) > 1 else 0], s[-1]), (h[0], h[-2 if len(h) > 1 else 0], h[-1]))
+        s, h = (list(values) * (3 // len(values)) for values in (scale, shift))
+        return Scaling(pad, (s[0], s[1], s[2]), (h[0], h[1], h[2]))
 
     def arguments(self) -> list[np.float32]:
         """Return the six numbers that end a kernel's arguments."""

@@ -17,7 +17,8 @@ from streamd.frames import Colour, Picture
 from streamd.gpu import detect, ops
 from streamd.gpu.draw import draw_nv12
 from streamd.gpu.kernels import DeviceKernels
-from streamd.gpu.layouts import CANVAS, GEOMETRY, MARK, SURFACE, geometry_row
+from streamd.gpu.layouts import CANVAS, GEOMETRY, MARK, geometry_row
+from streamd.gpu.surface import Surface, surface_table
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input
 from streamd.preprocess import HostPreprocess
@@ -122,16 +123,10 @@ def letterboxed(report, kernels, stream, copied):
     for _ in range(SETS):
         luma = rng.integers(0, 256, (BATCH, HEIGHT, WIDTH), dtype=cupy.uint8)
         chroma = rng.integers(0, 256, (BATCH, HEIGHT // 2, WIDTH), dtype=cupy.uint8)
-        table = np.zeros(BATCH, SURFACE)
-        for i, row in enumerate(table):
-            row["pixels"], row["chroma"] = luma[i].data.ptr, chroma[i].data.ptr
-            row["pitch"] = row["chroma_pitch"] = WIDTH
-            row["width"], row["height"] = WIDTH, HEIGHT
-            row["new_width"], row["new_height"] = place.new_width, place.new_height
-            row["left"], row["top"], row["sample_bytes"] = place.left, place.top, 1
-            row["weights"] = weights
+        surfaces = [Surface(luma[i].data.ptr, WIDTH, WIDTH, HEIGHT, chroma[i].data.ptr, WIDTH) for i in range(BATCH)]
+        table = surface_table(surfaces, [place] * BATCH, [weights] * BATCH)
         out = cupy.empty((BATCH, 3, SPEC.height, SPEC.width), cupy.float16)
-        sets.append((luma, chroma, cupy.asarray(table.view(np.uint8)), out))
+        sets.append((luma, chroma, cupy.asarray(table), out))
     launches = [lambda s=s: ops.nv12_letterbox(kernels, s[2], BATCH, s[3], scaling, stream) for s in sets]
     fast = seconds(stream, launches * 3)
     needed = bytes_needed(place) * BATCH

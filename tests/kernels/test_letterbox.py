@@ -4,6 +4,7 @@ import pytest
 from streamd.frames import Colour, Picture
 from streamd.gpu import ops
 from streamd.gpu.layouts import SURFACE
+from streamd.gpu.surface import Surface, surface_table
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input
 from streamd.preprocess import bgr
@@ -44,15 +45,6 @@ def scaling_of(spec):
     return ops.Scaling.of(spec.pad, *(values.tolist() for values in normalization(spec)))
 
 
-def surface(place, pixels, chroma, pitches, sample_bytes, weights):
-    row = np.zeros((), SURFACE)
-    sizes = (place.src_width, place.src_height, place.new_width, place.new_height, place.left, place.top)
-    for name, value in zip(SURFACE.names, (pixels, chroma, *pitches, *sizes, sample_bytes, 0), strict=False):
-        row[name] = value
-    row["weights"][: len(weights)] = weights
-    return row
-
-
 def assert_same(got, want, spec):
     """Equal but for float32's rounding, as a part of the range of values; a half may be its neighbour."""
     scale, _ = normalization(spec)
@@ -80,11 +72,14 @@ class Nv12:
         pairs = uv.view(sample)[:, : 2 * columns].reshape(rows, columns, 2) / unit
         self.picture = Picture(luma, pairs[..., 0], pairs[..., 1], self.colour)
 
-    def row(self, rig, spec):
-        place = Letterbox.place(self.width, self.height, spec.width, spec.height, spec.fit, spec.anchor)
-        weights = colour_rows(spec, self.colour).copy()
-        weights[:, :3] /= 1 if self.sample_bytes == 1 else 256
-        return surface(place, *map(rig.address, self.memory), self.pitches, self.sample_bytes, weights)
+    def surface(self, rig):
+        pixels, chroma = map(rig.address, self.memory)
+        return Surface(pixels, self.pitches[0], self.width, self.height, chroma, self.pitches[1], self.sample_bytes)
+
+
+def table_of(rig, spec, surfaces, weights):
+    places = [Letterbox.place(s.width, s.height, spec.width, spec.height, spec.fit, spec.anchor) for s in surfaces]
+    return rig.up(surface_table(surfaces, places, weights))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -93,7 +88,8 @@ def test_nv12_and_p010_of_any_size_become_what_the_reference_makes(rig, guarded,
     for _ in range(CASES // 10):
         spec = random_spec(rng)
         frames = [Nv12(rng, rig) for _ in range(rng.integers(1, 4))]
-        table = rig.up(np.stack([frame.row(rig, spec) for frame in frames]).view(np.uint8).reshape(-1))
+        weights = [colour_rows(spec, frame.colour) for frame in frames]
+        table = table_of(rig, spec, [frame.surface(rig) for frame in frames], weights)
         out = guarded((len(frames), spec.channels, spec.height, spec.width), spec.dtype)
         ops.nv12_letterbox(rig.kernels, table, len(frames), out, scaling_of(spec), rig.stream)
         for got, frame in zip(rig.down(out), frames, strict=True):
@@ -105,17 +101,15 @@ def test_packed_bgr_of_any_size_becomes_what_the_reference_makes(rig, guarded, s
     rng = np.random.default_rng(seed)
     for _ in range(CASES // 10):
         spec = random_spec(rng)
-        rows, frames = [], []
+        surfaces, frames = [], []
         for _ in range(rng.integers(1, 4)):
             width, height = side(rng, 150), side(rng, 120)
             memory = pitched(rng, height, 3 * width, 1)
-            place = Letterbox.place(width, height, spec.width, spec.height, spec.fit, spec.anchor)
             on_device = rig.up(memory)
-            pitches = (memory.shape[1], 0)
-            rows.append(surface(place, rig.address(on_device), 0, pitches, 1, bgr.channel_rows(spec)))
+            surfaces.append(Surface(rig.address(on_device), memory.shape[1], width, height))
             frames.append((memory[:, : 3 * width].reshape(height, width, 3), on_device))
         out = guarded((len(frames), spec.channels, spec.height, spec.width), spec.dtype)
-        table = rig.up(np.stack(rows).view(np.uint8).reshape(-1))
+        table = table_of(rig, spec, surfaces, [bgr.channel_rows(spec)] * len(surfaces))
         ops.bgr_letterbox(rig.kernels, table, len(frames), out, scaling_of(spec), rig.stream)
         for got, (pixels, _) in zip(rig.down(out), frames, strict=True):
             assert_same(got, bgr.preprocess(pixels, spec)[0], spec)
@@ -141,12 +135,12 @@ def test_a_crop_of_a_very_long_picture_keeps_its_place(rig, guarded):
     rng = np.random.default_rng(3)
     memory = rng.integers(0, 256, (1, 15_000), np.uint8)
     chroma = np.full((1, 15_000), 128, np.uint8)
-    place = Letterbox.place(15_000, 1, 64, 64, "crop")
     luma, pairs = rig.up(memory), rig.up(chroma)
     colour = Colour()
-    row = surface(place, rig.address(luma), rig.address(pairs), (15_000, 15_000), 1, colour_rows(spec, colour))
+    surface = Surface(rig.address(luma), 15_000, 15_000, 1, rig.address(pairs), 15_000)
     out = guarded((1, 1, 64, 64), np.float32)
-    ops.nv12_letterbox(rig.kernels, rig.up(row.reshape(1).view(np.uint8)), 1, out, scaling_of(spec), rig.stream)
+    table = table_of(rig, spec, [surface], [colour_rows(spec, colour)])
+    ops.nv12_letterbox(rig.kernels, table, 1, out, scaling_of(spec), rig.stream)
     picture = Picture(memory, chroma[:, :7500], chroma[:, :7500], colour)
     assert_same(rig.down(out)[0], preprocess(picture, spec)[0], spec)
 
@@ -164,3 +158,11 @@ def test_more_surfaces_than_rows_are_refused(host):
     with pytest.raises(ValueError, match="2 surfaces"):
         table = np.zeros(2 * SURFACE.itemsize, np.uint8)
         ops.nv12_letterbox(host.kernels, table, 2, out, scaling_of(Input("i", 4, 4)), None)
+
+
+@pytest.mark.parametrize("odd", [{"pitch": 33}, {"chroma": 2}, {"chroma_pitch": 34}, {"pixels": 1}])
+def test_a_p010_surface_between_samples_is_refused(odd):
+    fits = {"pixels": 0, "pitch": 32, "width": 16, "height": 16, "chroma": 512, "chroma_pitch": 32, "sample_bytes": 2}
+    Surface(**fits)
+    with pytest.raises(ValueError, match="whole samples"):
+        Surface(**fits | odd)
