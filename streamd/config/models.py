@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from streamd import units
 from streamd.errors import Finding
 
+LONGEST_H = 366 * 24  # a year; a thread cannot wait for more than 292 of them
+
 
 def _number(value: object) -> object:
     if isinstance(value, bool):
@@ -18,13 +20,20 @@ def _number(value: object) -> object:
     return value
 
 
+def _seconds(value: object) -> float:
+    seconds = units.parse_seconds(value)
+    if seconds > LONGEST_H * 3600:
+        raise ValueError(f"expected {LONGEST_H}h at most, got {value!r}")
+    return seconds
+
+
 def _duration_schema(**bounds: float) -> WithJsonSchema:
     text = {"type": "string", "pattern": f"^({units.DURATION_PATTERN})$"}
     return WithJsonSchema({"anyOf": [text, {"type": "number", **bounds}]})
 
 
-Seconds = Annotated[float, BeforeValidator(units.parse_seconds), Field(ge=0), _duration_schema(minimum=0)]
-Timeout = Annotated[float, BeforeValidator(units.parse_seconds), Field(gt=0), _duration_schema(exclusiveMinimum=0)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0), _duration_schema(minimum=0)]
+Timeout = Annotated[float, BeforeValidator(_seconds), Field(gt=0), _duration_schema(exclusiveMinimum=0)]
 BitRate = Annotated[
     int,
     BeforeValidator(units.parse_bits),

@@ -87,6 +87,7 @@ def test_values_with_units_are_read(load):
         ("loop: perhaps", "expected true or false, got 'perhaps'"),
         ("open_timeout: 5 parsecs", "expected a duration such as 250ms"),
         ("open_timeout: 0s", "must be more than 0"),
+        ("reconnect: {maximum: 99999999h}", "expected 8784h at most"),
         ("reconnect: 5s", "expected a mapping of keys, got '5s'"),
         ("reconnect: {initial: 1m}", "the first wait is longer than the longest"),
         ("reconnect: {initial: [1]}", "expected a duration"),
