@@ -38,7 +38,6 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--base", default="fp16", show_default=True, type=click.Choice(["fp16", "fp32"]), help="Of what is float."
 )
-@click.option("--opset", default="19", show_default=True, type=click.Choice(["19", "23"]), help="23: TensorRT 11 only.")
 @click.option("--judge", multiple=True, type=PATH, help="Pictures or videos to judge on, instead of a part of --data.")
 @click.option("--judge-part", default="0:1", show_default=True, callback=stretch, metavar="FROM:TO")
 @click.option("--confidence", default=0.25, show_default=True, type=click.FloatRange(0, 1), help="Of what is judged.")
@@ -144,9 +143,8 @@ def write(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict
 
     stem = given["out"] / piece.path.stem
     scales = trial.scales
-    single = given["opset"] == "23"
     paths = [
-        piece.save(piece.tensorrt(scales, given["base"], single_scales=single), Path(f"{stem}.trt.onnx")),
+        piece.save(piece.tensorrt(scales, given["base"]), Path(f"{stem}.trt.onnx")),
         piece.save(piece.cpu(scales), Path(f"{stem}.cpu.onnx")),
     ]
     if given["write_cache"] is not None:

@@ -1,8 +1,12 @@
-"""A float32 model turned to float16, but for its decoding and what it takes and gives.
+"""A float32 model turned to float16, but for its decoding, its Q and DQ nodes, and what it takes and gives.
 
 A strongly typed engine runs in the types that the file says: without this, what INT8 leaves over would run in
 float32. The decoding after the last layers stays in float32: float16 cannot tell pixels apart beyond 2,048, and equal
 scores would tie. Pictures go in and answers come out as float32, as before.
+
+Q and DQ keep their float32 scales, between casts: TensorRT computes with float32 scales whatever the file says, and
+warns where it has to convert them; ONNX Runtime fuses some into operators that take no others. TensorRT 11 folds the
+casts away: the same integer layers come out with either, as tests/int8/test_tensorrt.py shows.
 """
 
 from collections.abc import Collection, Generator, Iterator
@@ -18,17 +22,11 @@ SINGLE, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 ALWAYS_SINGLE = {"Resize": {1, 2}, "Upsample": {1}}  # inputs that are float32 whatever the type of the picture
 TYPE_ATTRIBUTES = {"Cast": "to", "EyeLike": "dtype", "RandomNormal": "dtype", "RandomUniform": "dtype"}
 SCALED = {"QuantizeLinear", "DequantizeLinear"}
-SINGLE_SCALES = 23  # the first opset in which a scale may be of another type than the picture
 BRANCHES = {AttributeProto.GRAPH, AttributeProto.GRAPHS}
 
 
-def to_half(
-    model: onnx.ModelProto, name: str, single: Collection[str] = (), *, single_scales: bool = False
-) -> onnx.ModelProto:
-    """Return `model` in float16; the nodes named in `single` stay in float32.
-
-    The scales of Q and DQ are float16 too, of the values they had. With `single_scales` they stay float32, which
-    needs opset 23: TensorRT 11 then has nothing to convert, but TensorRT before 10.12 and ONNX Runtime refuse it.
+def to_half(model: onnx.ModelProto, name: str, single: Collection[str] = ()) -> onnx.ModelProto:
+    """Return `model` in float16; the nodes named in `single`, and every Q and DQ, stay in float32.
 
     Raises:
         ModelError: the model has branches or loops.
@@ -38,12 +36,11 @@ def to_half(
             raise ModelError(
                 f"{name}: {node.op_type} {node.name} has a body of its own", mend="write it with --base fp32"
             )
-    return _Halved(model, single, single_scales).model()
+    return _Halved(model, single).model()
 
 
 class _Halved:
-    def __init__(self, model: onnx.ModelProto, single: Collection[str], single_scales: bool) -> None:
-        self._single_scales = single_scales
+    def __init__(self, model: onnx.ModelProto, single: Collection[str]) -> None:
         self._source = Graph(shape_inference.infer_shapes(model))
         self._single = single
         values = [*self._source.model.graph.value_info, *model.graph.input, *model.graph.output]
@@ -62,25 +59,20 @@ class _Halved:
             del field[:]
         made.graph.node.extend(nodes)
         used = {name for node in nodes for name in node.input} | set(self._source.outputs)
-        if self._single_scales:
-            _raise_opset(made)
         originals = [t for t in self._source.model.graph.initializer if t.name in used]
         made.graph.initializer.extend([*originals, *self._constants.values()])
         return made
 
     def _node(self, original: NodeProto) -> Iterator[NodeProto]:
         node = NodeProto.FromString(original.SerializeToString())
-        half = original.name not in self._single
-        scales = {1} if self._single_scales and node.op_type in SCALED else set()
-        fixed = ALWAYS_SINGLE.get(node.op_type, scales)
+        half = original.name not in self._single and node.op_type not in SCALED
+        fixed = ALWAYS_SINGLE.get(node.op_type, set())
         for i, name in enumerate(original.input):
             if name in self._floats:
                 wanted = HALF if half and i not in fixed else SINGLE
                 node.input[i] = yield from self._as(name, wanted)
         if half:
             _retype(node)
-            if scales and node.op_type == "DequantizeLinear":
-                node.attribute.append(helper.make_attribute("output_dtype", HALF))
             self._half |= {name for name in node.output if name in self._floats}
         yield node
 
@@ -122,11 +114,3 @@ def _retype(node: NodeProto) -> None:
             item.i = HALF
         elif node.op_type == "ConstantOfShape" and item.name == "value" and item.t.data_type == SINGLE:
             item.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item.t).astype(np.float16)))
-
-
-def _raise_opset(model: onnx.ModelProto) -> None:
-    """From 19 to 23 the operators only gained types and attributes: the number is all that changes."""
-    for entry in model.opset_import:
-        if entry.domain in {"", "ai.onnx"}:
-            entry.version = max(entry.version, SINGLE_SCALES)
-    model.ir_version = max(model.ir_version, 11)

@@ -53,12 +53,12 @@ class Workpiece:
     placement: Placement
     about: dict[str, Any] = field(default_factory=dict)  # what goes into the manifests
 
-    def tensorrt(self, chosen: Scales, base: Base, *, single_scales: bool = False) -> onnx.ModelProto:
+    def tensorrt(self, chosen: Scales, base: Base) -> onnx.ModelProto:
         """Return the file for TensorRT."""
         model = qdq.write(self.graph, self.placement, chosen, qdq.TENSORRT)
         if base == "fp32":
             return model
-        return to_half(model, str(self.path), self.placement.head.decode, single_scales=single_scales)
+        return to_half(model, str(self.path), self.placement.head.decode)
 
     def cpu(self, chosen: Scales) -> onnx.ModelProto:
         """Return the file for ONNX Runtime on this machine's CPU."""

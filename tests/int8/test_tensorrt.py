@@ -1,0 +1,71 @@
+"""The TensorRT file before TensorRT itself, as far as that goes without a GPU: parsed, built, its layers read."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamd.int8 import graph as graphs
+from streamd.int8 import qdq
+from streamd.int8.calibrate import calibrate
+from streamd.int8.half import to_half
+from streamd.int8.placement import plan
+from streamd.int8.scales import choose
+from streamd.int8.thresholds import minmax
+
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / "../shared/tools/tensorrt-without-a-gpu"
+BUNDLED = ROOT / "streamd/assets/street.onnx"
+LAID_OUT = Path(tempfile.gettempdir()) / "streamd-tensorrt-without-a-gpu"  # kept: it is downloaded
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """Build a model and return what TensorRT told and made."""
+    if not TOOL.exists():
+        pytest.skip(f"{TOOL} is not there")
+    if not (LAID_OUT / "env").exists():
+        done = subprocess.run(
+            [str(TOOL), str(LAID_OUT)], env=os.environ | {"PYTHON": sys.executable}, capture_output=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"TensorRT cannot be laid out: {done.stderr.decode()[-300:]}")
+    told = subprocess.run([str(LAID_OUT / "env")], capture_output=True, check=True, text=True).stdout
+    pairs = (word.split("=", 1) for word in shlex.split(told) if "=" in word)
+    environment = os.environ | {key: value.split("${")[0] for key, value in pairs}
+
+    def build(model):
+        path = tmp_path_factory.mktemp("tensorrt") / "model.onnx"
+        path.write_bytes(model.SerializeToString())
+        command = [sys.executable, str(Path(__file__).with_name("tensorrt_build.py")), str(path)]
+        done = subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout)
+
+    return build
+
+
+def written(graph, pictures, base):
+    placement = plan(graph)
+    model = qdq.write(graph, placement, choose(graph, placement, calibrate(graph, pictures), minmax))
+    return placement, model if base == "fp32" else to_half(model, graph.name, placement.head.decode)
+
+
+@pytest.mark.parametrize("base", ["fp16", "fp32"])
+@pytest.mark.parametrize("which", ["small", "bundled"])
+def test_every_quantized_layer_becomes_an_integer_one_without_a_warning(build, detector_model, pictures, which, base):
+    if which == "bundled" and not BUNDLED.exists():
+        pytest.skip(f"{BUNDLED} is not there")
+    graph = graphs.prepare(detector_model) if which == "small" else graphs.load(BUNDLED)
+    noise = pictures if which == "small" else [np.random.default_rng(0).random((1, 3, 416, 416)).astype(np.float32)]
+    placement, model = written(graph, noise, base)
+    made = build(model)
+    assert (made["built"], made["told"]) == (True, [])
+    integers = [name for name, kind, types in made["layers"] if (kind, types) == ("correlation", ["Int8", "Int8"])]
+    assert len(integers) == len(placement.layers)
