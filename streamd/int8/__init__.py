@@ -10,6 +10,8 @@ segments.py     a model cut into pieces, so that observing it needs bounded memo
 calibrate.py    the one pass, and what it leaves: a Calibration
 scales.py       from thresholds to scales, shared and rounded
 qdq.py          the writer: one set of scales, two files
+softmax.py      Softmax written out, for the CPU file
+half.py         what INT8 leaves over, in float16
 cache.py        calibration caches of TensorRT 10 and older
 lint.py         what is wrong with a Q/DQ graph, why, and the mend
 

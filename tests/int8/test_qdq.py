@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from streamd.int8 import graph as graphs
-from streamd.int8 import qdq
+from streamd.int8 import qdq, softmax
 from streamd.int8.calibrate import calibrate
 from streamd.int8.half import to_half
 from streamd.int8.placement import plan
@@ -80,10 +80,12 @@ def test_the_two_files_have_the_same_codes_in_front_of_every_layer(detector, pic
 def test_what_both_files_quantize_has_the_same_parameters(detector):
     tensorrt, cpu = values(detector.write()), values(detector.write(qdq.CPU))
     for name in detector.placement.tensors:
+        if name == "images":  # read by the stem alone
+            continue
         assert tensorrt[f"{name}/scale"] == cpu[f"{name}/scale"]
         assert (tensorrt[f"{name}/zero"], cpu[f"{name}/zero"]) == (0, 128)
         assert (tensorrt[f"{name}/zero"].dtype, cpu[f"{name}/zero"].dtype) == (np.int8, np.uint8)
-    for name in detector.placement.layers:
+    for name in detector.placement.layers[1:]:
         assert np.array_equal(tensorrt[f"{name}/weight/quantized"], cpu[f"{name}/weight/quantized"])
         assert np.array_equal(tensorrt[f"{name}/weight/scale"], cpu[f"{name}/weight/scale"])
 
@@ -94,7 +96,7 @@ def test_the_cpu_file_runs_its_layers_in_integers(detector, tmp_path):
     ort.InferenceSession(detector.write(qdq.CPU).SerializeToString(), options, providers=["CPUExecutionProvider"])
     kinds = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
     # the layers before the head give their results to float convolutions, but are themselves integer
-    assert kinds.count("QLinearConv") == len(detector.placement.layers)
+    assert kinds.count("QLinearConv") == len(detector.placement.layers) - 1  # and the stem reads three channels
     assert kinds.count("QLinearConcat") == 3
     assert "QLinearAdd" in kinds
 
@@ -205,3 +207,32 @@ def test_decoding_stays_in_single_precision(detector):
     softmax = nodes(half, "Softmax")[0]
     conv = next(node for node in half.graph.node if node.name == "box0_last")
     assert (types[softmax.output[0]], types[conv.output[0]]) == (TensorProto.FLOAT, TensorProto.FLOAT16)
+
+
+def test_the_cpu_file_leaves_a_layer_of_few_channels_in_float(detector):
+    model = detector.write(qdq.CPU)
+    (stem,) = (node for node in model.graph.node if node.name == "stem")
+    assert stem.input[0] == "images"
+    assert "stem/weight/quantized" not in values(model)
+
+
+def test_the_cpu_file_writes_out_a_softmax_across_an_inner_axis(detector, pictures, run):
+    model = detector.write(qdq.CPU)
+    assert not nodes(model, "Softmax")
+    made = softmax.written_out(onnx.helper.make_node("Softmax", ["x"], ["y"], "soft"), 1)
+    value = onnx.helper.make_tensor_value_info
+    ends = [value("x", TensorProto.FLOAT, [2, 5, 3])], [value("y", TensorProto.FLOAT, None)]
+    alone = onnx.helper.make_graph(list(made[1]), "alone", *ends, [made[0]])
+    x = np.random.default_rng(0).normal(scale=50, size=(2, 5, 3)).astype(np.float32)
+    model = onnx.helper.make_model(alone, opset_imports=[onnx.helper.make_opsetid("", 19)], ir_version=9)
+    (got,) = run(model, x).values()
+    power = np.exp(x - x.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(got, power / power.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(1, 1), (-2, -2), (2, None), (-1, None)])
+def test_a_softmax_along_the_last_axis_is_left(net, axis, expected):
+    x = net.node("Reshape", net.conv("images", 3, 4), net.constant(np.array([4, 64, 64], np.int64)))
+    graph = graphs.prepare(net.model(net.node("Relu", net.node("Softmax", x, axis=axis, name="soft"))))
+    (node,) = (node for node in graph.nodes if node.name == "soft")
+    assert softmax.inner_axis(graph, node) == expected
