@@ -1,5 +1,6 @@
 """Files: videos and still pictures, once or in a loop, at the pace of their timestamps or as fast as they are taken."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class FileSource:
     """A file. In a loop its timestamps go on, so that it looks like one endless stream."""
 
     live = False
+    patience_s = math.inf
 
     def __init__(self, address: Address, camera: config.Camera, clock: Clock, stats: Stats) -> None:
         self._address = address

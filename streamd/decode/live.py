@@ -12,7 +12,7 @@ from streamd.decode.interrupt import interrupted_by
 from streamd.decode.pace import Pace
 from streamd.decode.source import Shot, Stats, StreamError
 from streamd.decode.stream import Stream, explained, open_stream
-from streamd.decode.watch import Watch
+from streamd.decode.watch import Watch, patience_s
 
 # Enough to learn a camera's codec and size; FFmpeg's own 5 s would be spent on guessing the frame rate.
 # `fflags nobuffer` is left out on purpose: it throws the packets of the probe away, the first key frame among them.
@@ -30,6 +30,7 @@ class LiveSource:
         self._camera = camera
         self._clock = clock
         self._stats = stats
+        self.patience_s = patience_s(camera)
 
     def check(self) -> None:
         """Accept: a camera that is away now may come."""

@@ -51,6 +51,11 @@ class Camera:
         """Whether the newest frame wins; otherwise every frame counts."""
         return self._source.live
 
+    @property
+    def patience_s(self) -> float:
+        """How long it may go without a frame before it opens its stream anew; infinite for a file."""
+        return self._source.patience_s
+
     def check(self) -> None:
         """Raise `SourceError` when nothing can come: a file that cannot be read. A camera that is away may come."""
         self._source.check()
@@ -90,6 +95,9 @@ class Camera:
             return str(error), error.cause
         except SourceError as error:
             return str(error), "error"
+        except Exception as error:  # noqa: BLE001 - a fault of ours or a library's costs one camera, never the others
+            self._log.exception("a fault while reading the camera")
+            return f"a fault in streamd: {error!r}; report it with the log", "error"
         return ("the stream ended", "ended") if self.live else ("", "ended")
 
     def _sessions(self, stop: Stop) -> Iterator[Frame | Notice]:

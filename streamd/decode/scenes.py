@@ -28,6 +28,7 @@ class ScenesSource:
         self._clock = clock
         self._realtime = camera.pace == "realtime"
         self.live = self._realtime
+        self.patience_s = 1 / self._options["fps"]
         self._shown = address.shown
 
     def check(self) -> None:

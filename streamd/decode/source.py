@@ -33,6 +33,7 @@ class Source(Protocol):
     live: (
         bool  # the newest frame wins and a failure is tried again; otherwise every frame counts and the end is the end
     )
+    patience_s: float  # how long it may be without a picture before it fails by itself; infinite where nothing watches
 
     def check(self) -> None:
         """Raise `SourceError` when it is already certain that nothing can come."""

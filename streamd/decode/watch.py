@@ -12,8 +12,7 @@ class Watch:
         self._clock = clock
         self._shown = shown
         self._stalled_s = camera.read_timeout
-        # a key frame may be long in coming, so a picture gets the time of an opening and of a read
-        self._blind_s = camera.open_timeout + self._stalled_s
+        self._blind_s = patience_s(camera)
         self._timestamp: int | None = None
         self._moved_ns = self._seen_ns = clock.monotonic_ns()
 
@@ -42,3 +41,8 @@ class Watch:
                 cause="stalled",
                 mend="check the camera's codec and key frame interval",
             )
+
+
+def patience_s(camera: config.Camera) -> float:
+    """Return how long a live stream may be without a picture: a key frame may be as long in coming as an opening."""
+    return camera.open_timeout + camera.read_timeout

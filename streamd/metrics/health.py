@@ -1,8 +1,9 @@
 """What the counters say of the daemon: is it live, is it ready, and the status page.
 
-Live: no camera is wedged. A camera is wedged when it says that it is online and yet no frame has come for 30 s (its
-own watchdog should have opened it anew by then), or when a frame has waited that long for its detections. A camera
-that is merely away is not the daemon's fault, and no restart would mend it.
+Live: no camera is wedged. A camera is wedged when it says that it is online and yet its source has been without a
+frame for 30 s more than it bears (its own watchdog should have opened it anew by then), or when a frame has waited
+30 s for its detections. A camera that is merely away is not the daemon's fault, and no restart would mend it; nor
+would one hurry a file whose frames are far apart.
 
 Ready: frames come through. At least one camera had a frame, and detections to it, in the last 10 s; or every camera
 is a file that has ended.
@@ -26,7 +27,7 @@ def wedged(metrics: Metrics) -> list[str]:
             found.append(
                 f"{name}: a frame has waited {_age_ns(camera.waiting_since_ns, now_ns) // 10**9} s for its model"
             )
-        elif camera.state == "online" and _age_ns(camera.last_frame_ns, now_ns) > WEDGED_NS:
+        elif camera.state == "online" and _age_ns(camera.last_frame_ns, now_ns) > WEDGED_NS + camera.patience_s * 1e9:
             found.append(f"{name}: online, yet no frame for {_age_ns(camera.last_frame_ns, now_ns) // 10**9} s")
     return found
 

@@ -122,10 +122,15 @@ class CameraMetrics:
         self.last_frame_ns: int | None = None
         self.waiting_since_ns: int | None = None
         self.stats: StreamStats | None = None
+        self.patience_s = 0.0
 
-    def watch(self, stats: StreamStats) -> None:
-        """Take corrupt frames and reconnects from what the source counts by itself."""
+    def watch(self, stats: StreamStats, patience_s: float = 0.0) -> None:
+        """Take corrupt frames and reconnects from what the source counts by itself.
+
+        `patience_s` is how long the source itself bears to be without a frame; infinite where it may be for ever.
+        """
         self.stats = stats
+        self.patience_s = patience_s
 
     def noticed(self, notice: Notice) -> None:
         """Note what happened to the stream."""

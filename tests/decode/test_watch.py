@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from streamd import config
@@ -45,3 +47,11 @@ def test_other_packets_than_video_are_no_progress(watch, clock):
     clock.now_ns += 5_100_000_000
     with pytest.raises(StreamError, match="stood still"):
         watch.check()
+
+
+@pytest.mark.parametrize(
+    ("uri", "patience_s"),
+    [("rtsp://h/s", 70), ("http://h/s", 70), ("clip.mp4", math.inf), ("scenes:?fps=0.5", 2)],
+)
+def test_every_source_says_how_long_it_bears_to_be_without_a_picture(camera, uri, patience_s):
+    assert camera(uri, open_timeout=10, read_timeout=60).patience_s == patience_s

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from streamd.metrics import health
@@ -67,3 +69,24 @@ def test_the_status_tells_age_state_and_drops(metrics, flowing, clock):
 def test_the_status_shows_no_password(metrics, notice):
     metrics.camera("front").noticed(notice("offline", "rtsp://u:secret@h refused"))
     assert "secret" not in str(health.status(metrics))
+
+
+def test_a_camera_is_given_as_long_as_its_own_source_bears_to_wait(metrics, flowing, clock):
+    flowing.watch(None, patience_s=70)
+    clock.now_s += 99
+    assert health.wedged(metrics) == []
+    clock.now_s += 2
+    assert health.wedged(metrics) == ["front: online, yet no frame for 101 s"]
+
+
+def test_a_file_whose_frames_are_far_apart_is_live(metrics, flowing, clock):
+    flowing.watch(None, patience_s=math.inf)
+    clock.now_s += 10_000
+    assert health.wedged(metrics) == []
+
+
+def test_a_file_whose_model_is_stuck_is_not_live(metrics, flowing, clock, frame):
+    flowing.watch(None, patience_s=math.inf)
+    flowing.decoded(frame())
+    clock.now_s += 31
+    assert health.wedged(metrics) == ["front: a frame has waited 31 s for its model"]
