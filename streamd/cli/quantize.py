@@ -1,5 +1,6 @@
 """`streamd quantize`: a float32 model becomes INT8, once for TensorRT and once for the CPU."""
 
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,9 @@ PATH = click.Path(path_type=Path)
 @click.option("--out", type=PATH, help="A folder for NAME.trt.onnx, NAME.cpu.onnx and their manifests.")
 @click.option("--keep-float", multiple=True, metavar="NODE|REGEX", help="Leave in floating point. Repeatable.")
 @click.option("--only", multiple=True, metavar="NODE|REGEX", help="Quantize nothing else. Repeatable.")
+@click.option(
+    "--screen/--no-screen", default=True, show_default=True, help="Leave depthwise layers that one scale would ruin."
+)
 @click.option("--whole", is_flag=True, help="Quantize the detection head too: to see what it costs.")
 @click.option(
     "--base", default="fp16", show_default=True, type=click.Choice(["fp16", "fp32"]), help="Of what is float."
@@ -85,7 +89,7 @@ def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's option
 def chosen(piece: "Workpiece", given: dict[str, Any]) -> "tuple[Trial, Judge | None, dict[str, Any]]":
     """Return the trial to be written, what it was judged on, and where its scales come from."""
     from streamd.errors import DataError  # noqa: PLC0415
-    from streamd.int8 import cache, calibrate, quantize  # noqa: PLC0415
+    from streamd.int8 import cache, calibrate, legacy, quantize  # noqa: PLC0415
     from streamd.int8.judge import Judge  # noqa: PLC0415
 
     judge = held_out(piece, given)
@@ -103,8 +107,29 @@ def chosen(piece: "Workpiece", given: dict[str, Any]) -> "tuple[Trial, Judge | N
     methods = METHODS if given["method"] == "best" else (given["method"],)
     if len(methods) > 1 and judge is None:
         raise DataError("--method best needs pictures to judge on", mend="name some with --judge, or name a method")
-    found = quantize.trials(piece, calibration, methods, judge, tell)
+    if given["screen"]:
+        screen(piece, calibration, given)
+    count = len(methods) + (legacy.POINTS if "legacy" in methods and judge else 0)
+    with click.progressbar(length=count, label="trying scales", file=sys.stderr, show_pos=True) as bar:
+        found = quantize.trials(piece, calibration, methods, judge, lambda: bar.update(1))
+    for trial in found:
+        tell(trial)
     return found[0], judge, {"data_sha256": calibration.data_sha256, "frames": calibration.frames}
+
+
+def screen(piece: "Workpiece", calibration: "Calibration", given: dict[str, Any]) -> None:
+    """Leave fragile layers in floating point, and say which."""
+    from streamd.int8 import fragile, placement, quantize  # noqa: PLC0415
+
+    found = fragile.find(piece.graph, piece.placement, calibration)
+    for one in found:
+        click.echo(f"note: {one}", err=True)
+    if found:
+        layers = {one.layer for one in found}
+        keep = quantize.keeper(piece.graph, given["keep_float"], given["only"])
+        piece.placement = placement.plan(
+            piece.graph, lambda node: node.name in layers or keep(node), whole=given["whole"]
+        )
 
 
 def held_out(piece: "Workpiece", given: dict[str, Any]) -> "Judge | None":

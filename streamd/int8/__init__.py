@@ -6,6 +6,7 @@ legacy.py       the cutoff and quantile search of TensorRT 2 and 3
 graph.py        an ONNX graph made ready: opset raised, constants and batch normalisation folded, indexed
 head.py         the detection head, found by structure
 placement.py    what is quantized, and which tensors share a scale
+fragile.py      depthwise layers that no single scale can serve
 segments.py     a model cut into pieces, so that observing it needs bounded memory
 calibrate.py    the one pass, and what it leaves: a Calibration
 scales.py       from thresholds to scales, shared and rounded

@@ -15,7 +15,7 @@ from streamd.errors import DataError, ModelError
 from streamd.frames import F32
 from streamd.int8.graph import Graph
 from streamd.int8.histogram import Histogram
-from streamd.int8.placement import plan
+from streamd.int8.placement import depthwise, plan
 from streamd.int8.segments import cut
 from streamd.int8.session import Session
 
@@ -27,13 +27,15 @@ VERSION = 1
 class Calibration:
     """What was seen: histograms by tensor name, of which model, on which data.
 
-    `model_sha256` is that of the model's file; `data_sha256` that of every input value, in order.
+    `model_sha256` is that of the model's file; `data_sha256` that of every input value, in order. `channels` has the
+    largest |x| of each channel, for what depthwise layers read.
     """
 
     model_sha256: str
     data_sha256: str
     frames: int
     histograms: dict[str, Histogram] = field(default_factory=dict)
+    channels: dict[str, F32] = field(default_factory=dict)
 
 
 class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,6 +50,7 @@ class _Sidecar(msgspec.Struct, forbid_unknown_fields=True):
     data_sha256: str
     frames: int
     tensors: dict[str, _Tensor]  # in the order of the rows of the counts
+    channels: dict[str, list[float]] = {}
 
 
 def calibrate(
@@ -74,6 +77,7 @@ def calibrate(
     names = observed(graph, whole=whole)
     digest = hashlib.sha256()
     result = Calibration(graph.sha256, "", 0, {name: Histogram() for name in names})
+    by_channel = set(depthwise(graph).values())
     passes: dict[tuple[int, ...], _Pass] = {}
     for batch in batches:
         _check(graph, batch)
@@ -81,6 +85,9 @@ def calibrate(
             passes = {batch.shape: _Pass(graph, names, batch.shape, budget)}
         for name, value in passes[batch.shape](batch):
             result.histograms[name].add(value, name)
+            if name in by_channel:
+                largest = np.maximum(value.max(axis=(0, 2, 3)), -value.min(axis=(0, 2, 3)))
+                result.channels[name] = np.maximum(result.channels.get(name, largest), largest)
         digest.update(np.ascontiguousarray(batch).data)
         result.frames += batch.shape[0]
         progress(result.frames)
@@ -102,7 +109,8 @@ def save(calibration: Calibration, path: Path) -> tuple[Path, Path]:
     """Write `path`.npz and `path`.json (a suffix of these is dropped first) and return where they are."""
     counts, sidecar = _paths(path)
     tensors = {name: _Tensor(h.range, h.minimum, h.maximum) for name, h in calibration.histograms.items() if h.total}
-    about = _Sidecar(VERSION, calibration.model_sha256, calibration.data_sha256, calibration.frames, tensors)
+    channels = {name: [float(value) for value in values] for name, values in calibration.channels.items()}
+    about = _Sidecar(VERSION, calibration.model_sha256, calibration.data_sha256, calibration.frames, tensors, channels)
     rows = [calibration.histograms[name].counts for name in tensors]
     try:
         np.savez_compressed(counts, counts=np.stack(rows))
@@ -135,6 +143,7 @@ def load(path: Path) -> Calibration:
         raise DataError(f"{counts}: does not belong to {sidecar}, or is of another version", mend=mend)
     for row, (name, tensor) in zip(rows, about.tensors.items(), strict=True):
         result.histograms[name] = Histogram(tensor.range, tensor.minimum, tensor.maximum, row)
+    result.channels = {name: np.asarray(values, np.float32) for name, values in about.channels.items()}
     return result
 
 

@@ -69,6 +69,13 @@ class Histogram:
         self._grow(other.range)
         self.counts += _coarsen(other.counts, self.range / other.range)
 
+    def beyond(self, threshold: float) -> float:
+        """Return the share of values whose |x| exceeds `threshold`, to the width of a fine bin."""
+        if not self.total or threshold >= self.amax:
+            return 0.0
+        first = math.ceil(threshold / self.range * FINE)
+        return float(self.counts[first:].sum()) / self.total
+
     def bins(self) -> F64:
         """Return the counts in 2,048 equal bins over [0, amax].
 

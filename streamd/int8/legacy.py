@@ -7,13 +7,14 @@ quantile 1 - 10^-exponent; the threshold is where that line says 10^-exponent. I
 tail, and steadier than M where the last few bins are noise.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from streamd.int8.histogram import BINS, Histogram
 
+POINTS = 32  # that a search tries at most
 Score = Callable[[float, float], float]  # (cutoff, exponent) -> higher is better
 
 
@@ -48,24 +49,25 @@ def threshold(histogram: Histogram, cutoff: float = 1.0, exponent: float = 6.0) 
 
 
 def search(score: Score) -> Choice:
-    """Return the best point of sampleINT8's grid: a coarse pass, then a fine one around its winner.
+    """Return the best point of sampleINT8's grid, one axis at a time, first coarsely and then finely.
 
-    Calls `score` 56 times, then 11 (where the winner takes the quantile itself) or 99 times.
+    Every step starts from the best point so far: the exponents 2 to 8 taking the quantile itself, the cutoffs 0.40 to
+    0.70, the exponents 0.1 apart and, where there is a regression, the cutoffs 0.01 apart. That is 24 or 32 points
+    of the 67 or 155 that the sample tries: each costs a run over the pictures.
     """
-    coarse = _best(score, _coarse())
-    return max(coarse, _best(score, _fine(coarse)), key=lambda choice: choice.score)
+    best = _best(score, [(1.0, float(exponent)) for exponent in range(2, 9)])
+    best = max(best, _best(score, [(round(0.40 + 0.05 * i, 2), best.exponent) for i in range(7)]), key=_score)
+    fine = [(best.cutoff, round(best.exponent + 0.1 * i, 1)) for i in range(-5, 6) if i]
+    best = max(best, _best(score, fine), key=_score)
+    if best.cutoff == 1:
+        return best
+    fine = [(round(best.cutoff + 0.01 * i, 2), best.exponent) for i in range(-4, 5) if i]
+    return max(best, _best(score, fine), key=_score)
 
 
-def _best(score: Score, points: Iterator[tuple[float, float]]) -> Choice:
-    return max((Choice(c, e, score(c, e)) for c, e in points), key=lambda choice: choice.score)
+def _best(score: Score, points: Iterable[tuple[float, float]]) -> Choice:
+    return max((Choice(c, e, score(c, e)) for c, e in points), key=_score)
 
 
-def _coarse() -> Iterator[tuple[float, float]]:
-    for cutoff in (1.0, *(round(0.40 + 0.05 * i, 2) for i in range(7))):
-        yield from ((cutoff, float(exponent)) for exponent in range(2, 9))
-
-
-def _fine(around: Choice) -> Iterator[tuple[float, float]]:
-    cutoffs = (1.0,) if around.cutoff == 1 else tuple(round(around.cutoff + 0.01 * i, 2) for i in range(-4, 5))
-    for cutoff in cutoffs:
-        yield from ((cutoff, round(around.exponent + 0.1 * i, 1)) for i in range(-5, 6))
+def _score(choice: Choice) -> float:
+    return choice.score

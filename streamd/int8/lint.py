@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, numpy_helper
 
-from streamd.int8.graph import Array, Graph, attribute
+from streamd.int8.graph import FLOATS, Array, Graph, attribute
 from streamd.int8.head import Head, find
 from streamd.int8.opset import NEEDED
 from streamd.int8.placement import TRANSPARENT, carries
@@ -48,11 +48,10 @@ def lint(model: onnx.ModelProto, runtime: Runtime = "tensorrt") -> list[Finding]
 
 
 class _View:
-    """A quantized graph, and the same graph with its Q and DQ left out."""
+    """A quantized graph without its casts between float types, and the same graph with its Q and DQ left out too."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        copy = onnx.ModelProto()
-        copy.CopyFrom(model)
+        copy = _without_casts(model)
         self.graph = Graph(copy)
         self.graph.settle_constants()
         for i, node in enumerate(copy.graph.node):
@@ -237,6 +236,25 @@ RULES: tuple[Rule, ...] = (
     *EVERYWHERE, _subnormal_scale, _integer_operators, _zero_point, _per_channel_activation, _quantized_bias,
     _apart_from_dequantize, _unequal_scales, _inside_activation, _single_precision,
 )  # fmt: skip
+
+
+def _without_casts(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model without Cast to a float type, which a file of two types has around every pair."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.node[:]
+    instead: dict[str, str] = {}
+    codes = {name for node in model.graph.node if node.op_type == Q for name in node.output}
+    for node in model.graph.node:
+        if node.op_type == "Cast" and attribute(node, "to", 0) in FLOATS and node.input[0] not in codes:
+            instead[node.output[0]] = instead.get(node.input[0], node.input[0])
+        else:
+            kept = copy.graph.node.add()
+            kept.CopyFrom(node)
+            kept.input[:] = [instead.get(name, name) for name in node.input]
+    for output in copy.graph.output:
+        output.name = instead.get(output.name, output.name)
+    return copy
 
 
 def _stripped(graph: Graph) -> onnx.ModelProto:

@@ -91,6 +91,18 @@ def carries(graph: Graph, node: NodeProto) -> bool:
     return node.op_type in CARRIERS and all(name not in graph.initializers for name in node.input)
 
 
+def depthwise(graph: Graph) -> dict[str, str]:
+    """Return the convolutions that take each channel by itself, and the tensor that each reads."""
+    return {
+        node.name: node.input[0]
+        for node in graph.nodes
+        if node.op_type == "Conv"
+        and graph.weight_axis(node) is not None
+        and attribute(node, "group", 1) != 1
+        and graph.initializers[node.input[1]].dims[1] == 1
+    }
+
+
 def _carried(graph: Graph, node: NodeProto) -> list[int]:
     """Return the numbers of the inputs to quantize.
 

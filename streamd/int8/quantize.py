@@ -82,9 +82,11 @@ def trials(
     calibration: Calibration,
     methods: Sequence[str],
     judge: Judge | None,
-    told: Callable[[Trial], None] = lambda _: None,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[Trial]:
-    """Try `methods`, the best first; without a judge in the order given. `told` hears of each as it is done.
+    """Try `methods`, the best first; without a judge in the order given.
+
+    `advance` is called for every set of scales that was judged: one a method, and up to `legacy.POINTS` for legacy.
 
     Raises:
         DataError: the calibration is of another model.
@@ -92,11 +94,11 @@ def trials(
     done = []
     for name in methods:
         if name == "legacy" and judge is not None:
-            trial = _legacy(piece, calibration, judge)
+            trial = _legacy(piece, calibration, judge, advance)
         else:
             chosen = scales.choose(piece.graph, piece.placement, calibration, METHODS[name])
             trial = Trial(name, chosen, judged(piece, chosen, judge) if judge else None)
-        told(trial)
+        advance()
         done.append(trial)
     return sorted(done, key=lambda trial: trial.rank, reverse=True) if judge else done
 
@@ -133,7 +135,7 @@ def has_vnni(info: Path = Path("/proc/cpuinfo")) -> bool:
     return bool(flags & VNNI)
 
 
-def _legacy(piece: Workpiece, calibration: Calibration, judge: Judge) -> Trial:
+def _legacy(piece: Workpiece, calibration: Calibration, judge: Judge, advance: Callable[[], None]) -> Trial:
     """Search the grid of sampleINT8; every point is judged on at most 8 pictures, the winner on all."""
     few = judge.few(8)
     seen: dict[tuple[float, float], Scales] = {}
@@ -142,6 +144,7 @@ def _legacy(piece: Workpiece, calibration: Calibration, judge: Judge) -> Trial:
         method = _at(cutoff, exponent)
         seen[cutoff, exponent] = scales.choose(piece.graph, piece.placement, calibration, method)
         found = judged(piece, seen[cutoff, exponent], few)
+        advance()
         return found.matched50 - (found.drift_abs or 0.0)
 
     best = legacy.search(score)

@@ -21,6 +21,7 @@ I8 = npt.NDArray[np.int8]
 TOP = 127
 SMALLEST = float(np.finfo(np.float16).tiny)  # the smallest normal float16, 6.1e-5; below it precision is lost
 LARGEST = float(np.finfo(np.float16).max)
+NOTABLE = 0.01  # of a tensor's values: what clips more is told
 WIDEST_BIAS = 2**30  # in units of input scale times weight scale; int32 holds twice that
 
 
@@ -56,11 +57,21 @@ def choose(graph: Graph, placement: Placement, calibration: Calibration, method:
     amax = {name: method(calibration.histograms[name]) for name in placement.tensors}
     amax |= {name: calibration.histograms[name].amax for name in placement.pictures & amax.keys()}
     scales = share(placement, amax)
+    scales.remarks += _clipped(scales, calibration)
     for name in outputs:
         histogram = calibration.histograms[name]
         largest = method(histogram)
         scales.bounds[name] = (max(histogram.minimum, -largest), min(histogram.maximum, largest))
     return scales
+
+
+def _clipped(scales: Scales, calibration: Calibration) -> list[str]:
+    shares = {n: calibration.histograms[n].beyond((TOP + 0.5) * scale) for n, scale in scales.activations.items()}
+    notable = {name: part for name, part in shares.items() if part > NOTABLE}
+    if not notable:
+        return []
+    worst = max(notable, key=lambda name: notable[name])
+    return [f"{len(notable)} tensors have over 1 % of their values clipped, {worst} {notable[worst]:.0%}"]
 
 
 def share(placement: Placement, amax: Mapping[str, float]) -> Scales:

@@ -92,3 +92,12 @@ def test_what_is_not_finite_is_refused_by_name(bad):
 
 def test_the_largest_float_is_counted():
     assert of([np.finfo(np.float32).max]).bins()[-1] == 1
+
+
+def test_the_share_beyond_a_threshold_is_that_of_the_values():
+    x = np.linspace(-1, 1, 100_001, dtype=np.float32)
+    histogram = Histogram()
+    histogram.add(x, "x")
+    assert histogram.beyond(0.75) == pytest.approx(0.25, abs=0.001)
+    assert histogram.beyond(1.0) == 0
+    assert Histogram().beyond(0.0) == 0

@@ -71,7 +71,7 @@ def test_the_cpu_file_is_refused_for_tensorrt(files):
 
 @pytest.mark.parametrize("bad", [0.0, np.nan, np.inf, -1.0])
 def test_an_absurd_scale_is_an_error(files, bad):
-    model = changed(files["trt16"], lambda t, n, m: put(t["images/scale/half"], np.float16(bad)))
+    model = changed(files["trt16"], lambda t, n, m: put(t["images/scale"], np.float32(bad)))
     assert {finding.node for finding in found(model, "absurd-scale")} == {"images/Q", "images/DQ"}
 
 
@@ -87,7 +87,7 @@ def test_a_q_without_a_zero_point_is_unsigned(files):
 
 def test_a_scale_for_each_channel_of_an_activation_is_an_error(files):
     def change(tensors, nodes, model):
-        put(tensors["images/scale/half"], np.ones(3, np.float16))
+        put(tensors["images/scale"], np.ones(3, np.float32))
         put(tensors["images/zero"], np.zeros(3, np.int8))
 
     assert [f.node for f in found(changed(files["trt16"], change), "per-channel-activation")] == ["images/Q"]
@@ -95,13 +95,14 @@ def test_a_scale_for_each_channel_of_an_activation_is_an_error(files):
 
 def test_a_half_scale_below_opset_19_is_an_error(files):
     def change(tensors, nodes, model):
+        put(tensors["images/scale"], np.float16(0.01))
         model.opset_import[0].version = 17
 
     assert "half-scale" in rules(changed(files["trt16"], change))
 
 
 def test_a_subnormal_scale_is_a_warning(files):
-    model = changed(files["trt16"], lambda t, n, m: put(t["images/scale/half"], np.float16(1e-6)))
+    model = changed(files["trt16"], lambda t, n, m: put(t["images/scale"], np.float16(1e-6)))
     assert {finding.severity for finding in found(model, "subnormal-scale")} == {"warning"}
 
 
@@ -121,15 +122,15 @@ def test_unequal_scales_of_a_concat_a_pool_and_a_sum_are_warnings(files):
     for node, number in (("sppf_cat", 0), ("pool0", 0), ("residual", 0), ("up", 0)):
 
         def change(tensors, nodes, model, node=node, number=number):
-            tensor = nodes[node].input[number].removesuffix("/dequantized")
-            put(tensors[f"{tensor}/scale/half"], np.float16(9))
+            tensor = nodes[node].input[number].removesuffix("/half").removesuffix("/dequantized")
+            put(tensors[f"{tensor}/scale"], np.float32(9))
 
         assert node in {finding.node for finding in found(changed(files["trt16"], change), "unequal-scales")}
 
 
 def test_a_quantized_output_is_an_error(files):
     def change(tensors, nodes, model):
-        scale, zero = "images/scale/half", "images/zero"
+        scale, zero = "images/scale", "images/zero"
         name = model.graph.output[0].name
         model.graph.node.append(helper.make_node("QuantizeLinear", [name, scale, zero], ["q"], "out/Q"))
         model.graph.node.append(helper.make_node("DequantizeLinear", ["q", scale, zero], ["dq"], "out/DQ"))

@@ -92,3 +92,10 @@ def test_a_bias_that_would_overflow_widens_the_scale_of_its_channel():
     _, scale = quantize_weight(weight, 0, bias, 0.01)
     assert bias[1] / (scale[1] * 0.01) < 2**31
     assert scale[0] == pytest.approx(max(1e-3 / 127, SMALLEST), rel=1e-3)
+
+
+def test_a_method_that_clips_much_is_remarked_on(detector, calibration):
+    few = choose(detector, plan(detector), calibration, METHODS["minmax"])
+    many = choose(detector, plan(detector), calibration, lambda histogram: 0.1 * histogram.amax)
+    assert not [remark for remark in few.remarks if "clipped" in remark]
+    assert "have over 1 % of their values clipped" in many.remarks[0]
