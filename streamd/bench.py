@@ -13,18 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from streamd import config
+from streamd import config, infer
 from streamd.clock import Clock, StopGroup
 from streamd.corridor import Sink
 from streamd.daemon import Daemon
-from streamd.errors import SourceError
+from streamd.errors import ModelError, SourceError
 from streamd.frames import Detections, Frame, Notice, Packet
 from streamd.infer.session import open_session
 from streamd.metrics import Metrics
 
 WARM_S = 1.0  # of each round: files open, buffers are touched, the first keyframe comes
 TICK_S = 0.05
-DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +58,19 @@ class Report:
 
 
 def bench(settings: config.Config, sink: Sink, clock: Clock, *, seconds: float, rounds: int) -> Report:
-    """Measure `rounds` rounds of `seconds` for each side, on the first model that a camera uses.
+    """Measure `rounds` rounds of `seconds` for each side.
 
     Cameras that are files should be read `asap` and looped; other cameras are measured at the rate they come.
 
     Raises:
+        ModelError: the cameras use several models, whose frames no one bare speed stands against.
         SourceError: no frame was published within a round.
     """
-    name = next(iter(settings.cameras.values())).model
+    name, *others = dict.fromkeys(camera.model for camera in settings.cameras.values())
+    if others:
+        raise ModelError(
+            f"the cameras use the models {', '.join((name, *others))}", mend="measure one: give all cameras its name"
+        )
     model = settings.models[name]
     path = config.locate(model.path, settings.base)
     measured = []
@@ -145,17 +149,19 @@ def running(settings: config.Config, sink: Sink, metrics: Metrics, clock: Clock)
 
 def bare(path: Path, model: config.Model, clock: Clock, seconds: float, rows: int) -> float:
     """Return the frames a second of `session.run` alone, `rows` at a time, with the model's thread settings."""
+    backend = infer.load(path, batch=rows, threads=model.threads, device=model.device)
+    shape = (backend.manifest.batch or rows, *backend.input(0).shape[1:])
+    name, dtype = backend.manifest.input.name, backend.input(0).dtype
+    backend.close()
     session = open_session(path, threads=model.threads, spin="running", sides={})
-    node = session.get_inputs()[0]
-    settled = [side if isinstance(side, int) else rows for side in node.shape]
-    feed = {node.name: np.random.default_rng(0).random(settled).astype(DTYPES[node.type])}
+    feed = {name: np.random.default_rng(0).random(shape).astype(dtype)}
     session.run(None, feed)
     runs = 0
     begin_ns = clock.monotonic_ns()
     while clock.monotonic_ns() - begin_ns < seconds * 1e9:
         session.run(None, feed)
         runs += 1
-    return float(runs * settled[0] * 1e9 / (clock.monotonic_ns() - begin_ns))
+    return float(runs * rows * 1e9 / (clock.monotonic_ns() - begin_ns))
 
 
 class Tally:

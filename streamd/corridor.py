@@ -263,7 +263,10 @@ class Film(Work[Frame, None]):
     def flush(self) -> Iterable[None]:
         """Publish what the encoder still holds."""
         if not self._broken:
-            self._publish(self._encoder.flush())
+            try:
+                self._publish(self._encoder.flush())
+            except EncodeError as error:
+                self._log.error("the last frames of this camera's video are lost", reason=str(error))
         return ()
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from streamd.clock import Clock, Stop, StopGroup
 from streamd.corridor import Audience, Doorway, Film, Finish, Prepare, Run, Sink
 from streamd.errors import ModelError
 from streamd.flow.channel import Channel, Overflow, Select
-from streamd.flow.pipeline import Pipeline
+from streamd.flow.pipeline import AnyStage, Pipeline
 from streamd.flow.stage import Feed, Relay, Stage, chain
 from streamd.frames import Frame, Notice
 from streamd.infer.batcher import Batcher
@@ -31,15 +31,26 @@ from streamd.metrics import Metrics
 
 LIVE_FILM_FRAMES = 8  # how far a film may run behind while it waits for detections: two slots of slow inference
 FILE_LANE_FRAMES = 2
+FIXED = ("models", "publish", "metrics", "drain_timeout")  # sections that a reload does not touch
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A model at work: where its frames come in, and what draws its detections."""
+    """A model at work: where its frames come in, its stages, and what keeps its detections for the films."""
 
     lanes: Select[Frame]
     backend: infer.Backend
     overlays: dict[str, Overlay]
+    stages: list[AnyStage]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A camera at work: its signal to end, and its stages (the source first, then its film if it has one)."""
+
+    model: str
+    stop: Stop
+    stages: list[AnyStage]
 
 
 class Daemon:
@@ -59,31 +70,47 @@ class Daemon:
         self._metrics = metrics
         self._clock = clock
         self._stop = StopGroup()
-        self._stops: dict[str, Stop] = {}
-        self._lines: dict[str, Line] = {}
-        self._sources: dict[str, Stage[Frame | Notice, Frame | Notice]] = {}
-        self.pipeline = Pipeline([], self._stop)
         self._codec = encode.choose(settings.publish.video) if settings.publish.video else None
-        for name in dict.fromkeys(camera.model for camera in settings.cameras.values()):
-            self._load(name, settings.models[name])
-        self._cameras = {name: self._open(name, camera) for name, camera in settings.cameras.items()}
+        names = dict.fromkeys(camera.model for camera in settings.cameras.values())
+        self._lines = {name: self._load(name, settings.models[name]) for name in names}
+        self._arriving = {name: self._open(name, camera) for name, camera in settings.cameras.items()}
+        self._places: dict[str, Place] = {}
+        self._leaving: dict[str, Place] = {}
+        self.pipeline = Pipeline([], self._stop)
 
     def start(self) -> None:
-        """Start the models, then the cameras."""
+        """Start everything: cameras, models and films, in the order that frames meet them."""
+        for name in list(self._arriving):
+            self._places[name] = self._admit(name)
+        places = self._places.values()
+        for stages in (
+            *(place.stages[:1] for place in places),
+            *(line.stages for line in self._lines.values()),
+            *(place.stages[1:] for place in places),
+        ):
+            self.pipeline.add(stages)
         self.pipeline.start()
-        for name, camera in self._cameras.items():
-            self._admit(name, camera)
 
     def tick(self) -> bool:
-        """Let models end once every source has; true when everything has ended."""
+        """See to cameras that come and go, and to the models' end once there are none; true when all has ended."""
         running = set(self.pipeline.running())
-        if not any(stage.name in running for stage in self._sources.values()):
+        for name, place in list(self._leaving.items()):
+            if not any(stage.name in running for stage in place.stages):
+                del self._leaving[name]
+                self._lines[place.model].overlays.pop(name, None)
+                self._metrics.forget(name)
+        for name in [name for name in self._arriving if name not in self._leaving]:
+            self._places[name] = self._admit(name)
+            self.pipeline.add(self._places[name].stages)
+        sources = [place.stages[0].name for place in (*self._places.values(), *self._leaving.values())]
+        if not self._arriving and not running.intersection(sources):
             for line in self._lines.values():
                 line.lanes.close()
         return self.pipeline.wait(0)
 
     def stop(self) -> None:
         """Tell every camera to end; what is under way drains."""
+        self._arriving.clear()
         self.pipeline.stop()
 
     @property
@@ -91,33 +118,38 @@ class Daemon:
         """Whether the cameras were told to end, by a signal or by a stage that failed."""
         return self._stop.is_set()
 
-    def pending(self) -> bool:
-        """Tell whether frames wait for a model."""
-        return any(len(line.lanes) for line in self._lines.values())
+    def awaited(self) -> dict[str, int]:
+        """Return, for each model that frames wait for, how many runs it has finished: what a watchdog compares."""
+        return {name: self._metrics.model(name).rows.count for name, line in self._lines.items() if len(line.lanes)}
 
     def reload(self, settings: config.Config) -> tuple[str, ...]:
         """Apply new cameras and changed ones, end those that have gone, and leave the rest alone.
 
-        Returns the sections that changed but need a restart to take effect.
+        It returns at once: `tick` starts a changed camera when its old self has ended. Returned are the sections
+        that changed but need a restart to take effect.
 
         Raises:
+            ModelError: a camera names a model that is not loaded; nothing was changed.
             SourceError: a new camera cannot be opened; nothing was changed.
         """
         old = self.settings.cameras
-        fixed = ("models", "publish", "metrics", "log", "drain_timeout")
-        later = tuple(key for key in fixed if getattr(settings, key) != getattr(self.settings, key))
+        later = tuple(key for key in FIXED if getattr(settings, key) != getattr(self.settings, key))
         changed = {name: camera for name, camera in settings.cameras.items() if camera != old.get(name)}
         for name, camera in changed.items():
             if camera.model not in self._lines:
                 raise ModelError(f"camera {name}: model {camera.model} is not loaded", mend="restart the daemon")
         opened = {name: self._open(name, camera) for name, camera in changed.items()}
-        for name in old:
-            if name not in settings.cameras or name in changed:
-                self._dismiss(name)
-        self.settings = settings.model_copy(update={key: getattr(self.settings, key) for key in fixed})
-        for name, source in opened.items():
-            self._cameras[name] = source
-            self._admit(name, source)
+        gone = [name for name in old if name not in settings.cameras]
+        for name in (*gone, *changed):
+            self._arriving.pop(name, None)
+            if name in self._places:
+                self._leaving[name] = self._places.pop(name)
+                self._leaving[name].stop.set()
+        self.settings = settings.model_copy(update={key: getattr(self.settings, key) for key in FIXED})
+        self._arriving |= opened
+        for name in (*gone, *changed):
+            reason = "removed" if name in gone else "changed" if name in old else "added"
+            self._sink.event(Notice(name, 0, "config", self._clock.unix_ns(), reason))
         return later
 
     def close(self) -> None:
@@ -125,11 +157,12 @@ class Daemon:
         for line in self._lines.values():
             line.backend.close()
 
-    def _load(self, name: str, model: config.Model) -> None:
+    def _load(self, name: str, model: config.Model) -> Line:
         backend = infer.load(
             config.locate(model.path, self.settings.base), batch=model.batch, threads=model.threads, device=model.device
         )
-        line = Line(Select(), backend, {})
+        lanes: Select[Frame] = Select()
+        overlays: dict[str, Overlay] = {}
         manifest, metrics = backend.manifest, self._metrics.model(name)
         head = postprocess.HEADS[manifest.head](
             manifest,
@@ -141,50 +174,39 @@ class Daemon:
         works = (
             Prepare(preprocess.PREPROCESS["host"](manifest.input), backend, metrics),
             Run(backend, metrics),
-            Finish(name, backend, head, self._sink, line.overlays, metrics),
+            Finish(name, backend, head, self._sink, overlays, metrics),
         )
-        batches = Batcher(line.lanes, backend.batch, model.max_wait, self._clock, backend.ring.wait)
-        self.pipeline.add(chain(name, batches, works, capacity=len(backend.ring)))
-        self._lines[name] = line
+        batches = Batcher(lanes, backend.batch, model.max_wait, self._clock, backend.ring.wait)
+        return Line(lanes, backend, overlays, chain(name, batches, works, capacity=len(backend.ring)))
 
     def _open(self, name: str, camera: config.Camera) -> decode.Camera:
         source = decode.open_camera(name, camera, self.settings.base, self._clock)
         source.check()
         return source
 
-    def _admit(self, name: str, source: decode.Camera) -> None:
-        line = self._lines[self.settings.cameras[name].model]
-        metrics = self._metrics.camera(name)
+    def _admit(self, name: str) -> Place:
+        """Give a camera its lanes and stages; they do not run yet."""
+        source, model = self._arriving.pop(name), self.settings.cameras[name].model
+        line, metrics, video = self._lines[model], self._metrics.camera(name), self.settings.publish.video
         metrics.watch(source.stats)
-        video = self.settings.publish.video
         audience = Audience(self._sink, name, always=video is not None and video.when == "always")
         overflow = Overflow.DROP_OLDEST if source.live else Overflow.BLOCK
+        films: list[AnyStage] = []
         film: Channel[Frame] | None = None
-        stages = []
-        if video is not None and self._codec is not None:
+        if self._codec is not None:
             overlay = line.overlays[name] = Overlay()
             film = Channel(LIVE_FILM_FRAMES, overflow, on_drop=lambda _: metrics.dropped("film"))
             draw = annotate.HostAnnotate(line.backend.manifest.labels)
-            work = Film(overlay, draw, self._codec(), audience, self._sink, metrics)
-            stages.append(Stage(f"{name}/film", work, film))
+            films = [Stage(f"{name}/film", Film(overlay, draw, self._codec(), audience, self._sink, metrics), film)]
         lane = line.lanes.lane(
             1 if source.live else max(FILE_LANE_FRAMES, line.backend.batch),
             overflow,
             on_drop=lambda _: metrics.dropped("model"),
         )
-        stop = self._stops[name] = self._stop.member()
+        stop = self._stop.member()
         doorway = Doorway(lane, film, audience, self._sink, metrics)
-        self._sources[name] = Stage(f"{name}/camera", Relay(), Feed(source.frames(stop)), doorway)
-        self.pipeline.add([self._sources[name], *stages])
-
-    def _dismiss(self, name: str) -> None:
-        self._stops.pop(name).set()
-        self._sources.pop(name).join()
-        del self._cameras[name]
-        overlay = self._lines[self.settings.cameras[name].model].overlays.pop(name, None)
-        if overlay is not None:
-            overlay.finish()
-        self._metrics.forget(name)
+        camera: AnyStage = Stage(f"{name}/camera", Relay(), Feed(source.frames(stop)), doorway)
+        return Place(model, stop, [camera, *films])
 
 
 def class_ids(name: str, model: config.Model, manifest: Manifest) -> frozenset[int] | None:

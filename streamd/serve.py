@@ -6,8 +6,8 @@ sigtimedwait(2), so no handler ever runs in the middle of anything.
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import structlog
@@ -38,40 +38,27 @@ def serve(path: Path, environment: Mapping[str, str], wait_for: frozenset[publis
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     clock, notifier = SystemClock(), Notifier(environment)
     settings = config.load(path, environment)
-    open_log(settings, environment)
-    metrics = Metrics(clock)
+    secrets = frozenset(config.secrets(settings))
+    open_log(settings, environment, secrets)
+    metrics, services = Metrics(clock), StopGroup()
     with ExitStack() as stack:
         sink = stack.enter_context(closing(publish.open_sinks(settings.publish, clock, settings.base)))
+        pages = Pipeline([], services)
         if settings.metrics is not None:
-            stack.enter_context(pages(MetricsServer(settings.metrics.bind, metrics)))
+            server = stack.enter_context(closing(MetricsServer(settings.metrics.bind, metrics)))
+            pages.add([Stage("metrics", Relay(), Feed(server.serve(services)))])
         daemon = stack.enter_context(closing(Daemon(settings, sink, metrics, clock)))
-        watch = Watch(daemon, path, environment, notifier, metrics, clock)
-        watch.run(sink, wait_for)
+        stack.callback(pages.wait)
+        stack.callback(pages.stop)
+        pages.start()
+        Watch(daemon, path, environment, secrets, notifier, metrics, pages, clock).run(sink, wait_for)
     notifier.close()
 
 
-def open_log(settings: config.Config, environment: Mapping[str, str]) -> None:
-    """Log as the configuration says, hiding its passwords; systemd sets JOURNAL_STREAM where the journal reads."""
-    log.setup(
-        settings.log.level,
-        settings.log.format,
-        secrets=config.secrets(settings),
-        journal="JOURNAL_STREAM" in environment,
-    )
-
-
-@contextmanager
-def pages(server: MetricsServer) -> Iterator[None]:
-    """Serve the metrics in a stage of their own while the block runs."""
-    stop = StopGroup()
-    service = Pipeline([Stage("metrics", Relay(), Feed(server.serve(stop)))], stop)
-    service.start()
-    try:
-        yield
-    finally:
-        service.stop()
-        service.wait()
-        server.close()
+def open_log(settings: config.Config, environment: Mapping[str, str], secrets: frozenset[str]) -> None:
+    """Log as the configuration says, hiding `secrets`; systemd sets JOURNAL_STREAM where the journal reads."""
+    journal = "JOURNAL_STREAM" in environment
+    log.setup(settings.log.level, settings.log.format, secrets=secrets, journal=journal)
 
 
 class Watch:
@@ -82,19 +69,26 @@ class Watch:
         daemon: Daemon,
         path: Path,
         environment: Mapping[str, str],
+        secrets: frozenset[str],
         notifier: Notifier,
         metrics: Metrics,
+        pages: Pipeline,
         clock: Clock,
     ) -> None:
+        """`secrets` are what the log hides already; `pages` serves the metrics beside the daemon."""
         self._daemon = daemon
         self._path = path
         self._environment = environment
+        self._secrets = secrets
         self._notify = notifier
         self._metrics = metrics
+        self._pages = pages
+        self._pages_failed = False
         self._clock = clock
         self._deadline_ns: int | None = None
         self._running: tuple[str, ...] = ()
-        self._progress = (0, clock.monotonic_ns())
+        self._awaited: dict[str, tuple[int, int]] = {}  # a model that frames wait for: its runs, and since when
+        self._pinged_ns = 0
         self._log = structlog.get_logger()
 
     def run(self, sink: publish.Sinks, wait_for: frozenset[publish.Socket]) -> None:
@@ -112,6 +106,7 @@ class Watch:
             self._answer(signal.sigtimedwait(SIGNALS, TICK_S))
             self._drain()
             self._ping()
+            self._look_at_pages()
         self._log_ended(())
         if self._daemon.pipeline.error is not None:
             raise self._daemon.pipeline.error
@@ -157,16 +152,21 @@ class Watch:
 
     def _reload(self) -> None:
         """Apply the file as it now is; one that cannot be used changes nothing and says so."""
+        if self._daemon.stopping:
+            self._log.warning("no reload while stopping")
+            return
         self._notify(RELOADING="1", MONOTONIC_USEC=str(self._clock.monotonic_ns() // 1000))
         try:
             settings = config.load(self._path, self._environment)
-            open_log(settings, self._environment)
+            secrets = self._secrets | frozenset(config.secrets(settings))
             later = self._daemon.reload(settings)
         except StreamdError as error:
             self._log.error("reload refused, the old configuration stays", reason=str(error))
             self._metrics.reloaded(accepted=False)
             self._notify(READY="1", STATUS=f"reload refused: {str(error).splitlines()[0]}")
             return
+        self._secrets = secrets  # of cameras that have gone, too: they may still be named in what is under way
+        open_log(settings, self._environment, secrets)
         if later:
             self._log.warning("changed, but in force only after a restart", sections=later)
         self._log.info("reloaded", cameras=tuple(settings.cameras))
@@ -180,9 +180,23 @@ class Watch:
         self._running = running
 
     def _ping(self) -> None:
-        """Feed the watchdog while batches are finished, or while there is none to finish."""
-        now, done = self._clock.monotonic_ns(), self._metrics.batches
-        if done != self._progress[0] or not self._daemon.pending():
-            self._progress = (done, now)
-        if self._notify.watchdog_s and now - self._progress[1] < self._notify.watchdog_s * 1e9:
+        """Feed the watchdog while every model that frames wait for finishes runs."""
+        now, period_ns = self._clock.monotonic_ns(), int(self._notify.watchdog_s * 1e9)
+        if not period_ns:
+            return
+        waiting = self._daemon.awaited()
+        known = self._awaited
+        self._awaited = {
+            name: known[name] if name in known and known[name][0] == runs else (runs, now)
+            for name, runs in waiting.items()
+        }
+        moving = all(now - since < period_ns for _, since in self._awaited.values())
+        if moving and now - self._pinged_ns > period_ns // 4:
+            self._pinged_ns = now
             self._notify(WATCHDOG="1")
+
+    def _look_at_pages(self) -> None:
+        """Tell, once, that the metrics are no longer served; the cameras are not to suffer for it."""
+        if self._pages.error is not None and not self._pages_failed:
+            self._pages_failed = True
+            self._log.error("metrics are no longer served", reason=repr(self._pages.error))

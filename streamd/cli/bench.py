@@ -8,15 +8,17 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 if TYPE_CHECKING:
     from streamd.config import Config
+    from streamd.publish import Sinks
 
 MODEL = "bundled:street.onnx"
 SOURCE = "bundled:street.mp4"
+SUBSCRIBED_S = 15.0
 
 
 @click.command(name="bench")
@@ -42,7 +44,7 @@ def command(
 ) -> None:
     """Measure how much of a model's own speed reaches the subscriber.
 
-    With CONFIG its cameras and its first model are measured, otherwise one --model on one --source. A subscriber
+    With CONFIG its cameras and their one model are measured, otherwise one --model on one --source. A subscriber
     in a process of its own receives the detections.
     """
     from streamd import log  # noqa: PLC0415 - `streamd --help` must not load the rooms
@@ -62,6 +64,7 @@ def command(
         if video:
             camera = next(iter(settings.cameras))
             listen(stack, "record", sink.endpoints["video"], "--camera", camera, "--out", str(folder / "recorded"))
+        wait_for(sink, "detections", "video") if video else wait_for(sink, "detections")
         report = bench(settings, sink, clock, seconds=seconds, rounds=rounds)
     click.echo(json.dumps(asdict(report)) if as_json else told(asdict(report)))
 
@@ -95,6 +98,18 @@ def sockets(folder: Path) -> dict[str, Any]:
 def absolute(place: str) -> str:
     """Return a file's absolute path, and any other URI as it is."""
     return place if ":" in place else str(Path(place).resolve())
+
+
+def wait_for(sink: "Sinks", *sockets: Literal["detections", "video"]) -> None:
+    """Wait until the commands that read along have subscribed."""
+    from streamd.clock import StopGroup, SystemClock  # noqa: PLC0415 - likewise
+
+    clock, pause = SystemClock(), StopGroup()
+    deadline_ns = clock.monotonic_ns() + int(SUBSCRIBED_S * 1e9)
+    while not all(sink.subscribers(socket) for socket in sockets):
+        if clock.monotonic_ns() > deadline_ns:
+            raise click.ClickException(f"nobody subscribed within {SUBSCRIBED_S:g} s")
+        pause.wait(0.05)
 
 
 def listen(stack: ExitStack, *arguments: str) -> None:

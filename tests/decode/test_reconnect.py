@@ -168,3 +168,17 @@ def test_a_camera_that_runs_follows_the_log(clock, fake_stop, log_to):
     list(camera.frames(fake_stop(1)))
     assert before.getvalue() == ""
     assert json.loads(after.getvalue())["camera"] == "***"
+
+
+def test_a_fault_in_a_source_costs_that_camera_an_attempt_and_no_more(camera, stop, split, monkeypatch):
+    front = camera("rtsp://127.0.0.1:9/x")
+
+    def broken(_stop):
+        raise ValueError("a header that makes no sense")
+        yield
+
+    monkeypatch.setattr(front._source, "run_once", broken)
+    stop.left = 2
+    _, notices = split(front.frames(stop))
+    assert [notice.kind for notice in notices] == ["reconnecting", "reconnecting"]
+    assert "a header that makes no sense" in notices[0].reason
