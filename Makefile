@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format clean
+.PHONY: help demo test check lint bench format clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -17,11 +17,12 @@ demo: $(VENV)/.installed ## run the daemon on the bundled clip for 20 s: detecti
 test: $(VENV)/.installed-dev ## run the tests
 	$(BIN)/pytest
 
-check: $(VENV)/.installed-dev ## format, lint, types, architecture, tests
+check: lint test ## format, lint, types, architecture, tests
+
+lint: $(VENV)/.installed-dev ## format, lint and types alone
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
 
 bench: $(VENV)/.installed ## measure the daemon against bare inference, on the bundled model
 	$(BIN)/streamd bench
