@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import json
 import socket
@@ -7,6 +8,7 @@ import pytest
 
 from streamd.errors import PublishError
 from streamd.metrics import MetricsServer
+from streamd.metrics.server import MAX_CONNECTIONS
 
 
 @pytest.fixture
@@ -70,11 +72,47 @@ def test_a_client_that_says_nothing_holds_nobody_for_long(running):
         assert ask(running, b"GET /livez HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 
+@pytest.fixture
+def patient(metrics):
+    """A server that gives a connection ten minutes, in a thread: nothing here waits for a deadline."""
+    server = MetricsServer("127.0.0.1:0", metrics, request_s=600)
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: list(server.serve(stop)))
+    thread.start()
+    yield server
+    stop.set()
+    thread.join(10)
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /livez HTT"])
+def test_connections_that_stay_half_open_keep_nobody_waiting(patient, said):
+    with contextlib.ExitStack() as stack:
+        for _ in range(3 * MAX_CONNECTIONS):
+            half = stack.enter_context(socket.create_connection(("127.0.0.1", patient.port), timeout=10))
+            half.sendall(said)
+        assert ask(patient, b"GET /livez HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+def test_a_request_may_come_in_pieces(patient):
+    with socket.create_connection(("127.0.0.1", patient.port), timeout=10) as connection:
+        for piece in (b"GET /liv", b"ez HTTP/1.1\r", b"\n\r", b"\n"):
+            connection.sendall(piece)
+            assert ask(patient, b"GET /readyz HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503")
+        assert connection.recv(15) == b"HTTP/1.1 200 OK"
+
+
+def test_a_page_larger_than_the_socket_s_buffer_goes_over_whole(patient, monkeypatch):
+    page = bytes(range(256)) * 40_000
+    monkeypatch.setattr(patient, "_page", lambda _: (200, "application/octet-stream", page))
+    assert ask(patient, b"GET /status HTTP/1.1\r\n\r\n").endswith(b"\r\n\r\n" + page)
+
+
 def test_running_out_of_file_descriptors_leaves_the_server_running(metrics, monkeypatch):
     server = MetricsServer("127.0.0.1:0", metrics)
     stop = NextWait()
     monkeypatch.setattr(server, "_socket", Exhausted(server._socket))
-    list(server.serve(stop))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10):
+        list(server.serve(stop))
     assert stop.is_set()
 
 
@@ -91,6 +129,8 @@ class Exhausted:
 
     def __init__(self, bound):
         self.close = bound.close
+        self.fileno = bound.fileno
+        self.getsockname = bound.getsockname
 
     def accept(self):
         raise OSError(errno.EMFILE, "Too many open files")
