@@ -108,7 +108,10 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One H.264 access unit in Annex B form; when `keyframe`, SPS and PPS stand before the IDR slice."""
+    """One H.264 access unit in Annex B form; when `keyframe`, SPS and PPS stand before the IDR slice.
+
+    `seq` is that of its frame; `unit` counts the access units of a session from 0, whichever frames were filmed.
+    """
 
     camera: str
     session: int
@@ -118,4 +121,5 @@ class Packet:
     width: int
     height: int
     keyframe: bool
+    unit: int
     data: bytes

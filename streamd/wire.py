@@ -72,6 +72,7 @@ class VideoHeader(Struct, frozen=True):
     width: int
     height: int
     keyframe: bool
+    unit: Annotated[int, Meta(description="access units of this session, from 0; a gap is a unit lost on its way")] = 0
     codec: Literal["h264"] = "h264"
     v: Version = VERSION
 

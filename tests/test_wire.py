@@ -46,7 +46,7 @@ def test_detections_as_json():
 def test_the_header_of_video_as_json():
     assert json.loads(wire.encode(HEADER)) == {
         "camera": "front", "session": 1, "seq": 0, "pts_ns": 0, "captured_at_ns": 5, "width": 640, "height": 360,
-        "keyframe": True, "codec": "h264", "v": 1,
+        "keyframe": True, "unit": 0, "codec": "h264", "v": 1,
     }  # fmt: skip
 
 
@@ -70,6 +70,12 @@ def test_a_topic_ends_in_a_slash_so_that_no_camera_is_a_prefix_of_another():
 def test_keys_that_are_not_known_are_ignored():
     data = json.loads(wire.encode(EVENT)) | {"later": {"a": [1]}}
     assert wire.decode(json.dumps(data).encode(), wire.Event) == EVENT
+
+
+def test_a_header_without_a_number_of_its_unit_is_read():
+    data = json.loads(wire.encode(HEADER))
+    del data["unit"]
+    assert wire.decode(json.dumps(data).encode(), wire.VideoHeader) == HEADER
 
 
 def test_another_version_is_refused_by_name():

@@ -1,8 +1,10 @@
-"""Frames that are missing from a stream of messages, told from those that were never meant to come.
+"""Messages that are missing from a stream of them, told from those that were never meant to come.
 
 With `every: 3` the numbers of a camera's detections go 0, 3, 6: that is its stride, not a loss. The stride is the
 smallest step of the session so far, so its first loss may pass unseen while nothing shorter has been seen yet. Each
 session has its own, for a reload may change `every`.
+
+Not every frame becomes video, so that `seq` tells no loss there; the numbers of the access units do, whose stride is 1.
 """
 
 from dataclasses import dataclass
@@ -10,7 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Messages between two of one session that did not come: `after` and `before` are the `seq` on either side."""
+    """Messages between two of one session that did not come: `after` and `before` are the numbers on either side.
+
+    They are the `seq` of detections, the `unit` of video.
+    """
 
     camera: str
     session: int
@@ -20,15 +25,17 @@ class Gap:
 
     @property
     def missing(self) -> int:
-        """Frames skipped beyond the camera's stride."""
+        """Numbers skipped beyond the stride."""
         return self.before - self.after - self.stride
 
 
 class Sequence:
     """Follows the numbers of one kind of message of one camera."""
 
-    def __init__(self, camera: str) -> None:
+    def __init__(self, camera: str, stride: int | None = None) -> None:
+        """Learn the stride, unless it is known."""
         self._camera = camera
+        self._known = stride
         self._key: tuple[int, int] | None = None
         self._stride: int | None = None
 
@@ -36,7 +43,7 @@ class Sequence:
         """Take the next number; return the gap before it, if there is one. A new session is no gap."""
         last, self._key = self._key, (session, seq)
         if last is None or last[0] != session:
-            self._stride = None
+            self._stride = self._known
             return None
         if seq <= last[1]:
             return None

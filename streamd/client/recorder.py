@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from streamd.client.gaps import Sequence
 from streamd.client.mp4 import Mp4File, describe
 from streamd.client.subscriber import VIDEO_ENDPOINT, Subscriber, Video
 from streamd.clock import Clock, Stop, SystemClock
@@ -80,7 +81,11 @@ class Recorder:
 
 
 class Segments:
-    """Cuts a camera's units into files. Each begins at a keyframe; what comes before the first one is left out."""
+    """Cuts a camera's units into files. Each begins at a keyframe; what comes before the first one is left out.
+
+    After a unit that was lost on its way nothing up to the next keyframe can be decoded: that is left out as well, and
+    the last frame before it stands in its stead.
+    """
 
     def __init__(self, out: Path, camera: str, segment_s: float) -> None:
         self._out = out
@@ -88,6 +93,8 @@ class Segments:
         self._segment_ns = int(segment_s * 1e9)
         self._file: Mp4File | None = None
         self._refused = False
+        self._units = Sequence(camera, stride=1)
+        self._torn = False
 
     def feed(self, unit: Video) -> Path | None:
         """Write a unit; return the file that ended before it, if one did.
@@ -95,10 +102,11 @@ class Segments:
         Raises:
             ClientError: a file cannot be written.
         """
+        self._look_for_losses(unit)
         ended = None
         if self._file is not None and (not self._file.continues(unit) or self._full(unit)):
             ended = self.close()
-        if self._file is not None:
+        if self._file is not None and not self._torn:
             self._write(self._file, unit)
         elif unit.header.keyframe:
             self._file = self._begin(unit)
@@ -111,6 +119,16 @@ class Segments:
             return None
         file.close()
         return file.path
+
+    def _look_for_losses(self, unit: Video) -> None:
+        gap = self._units.follow(unit.header.session, unit.header.unit)
+        if gap is not None:
+            self._torn = True
+            structlog.get_logger().warning(
+                "video lost on its way, left out up to the next keyframe", camera=self._camera, units=gap.missing
+            )
+        if unit.header.keyframe:
+            self._torn = False
 
     def _full(self, unit: Video) -> bool:
         assert self._file is not None

@@ -205,7 +205,7 @@ class Subscriber:
         return Video(message, rest[1]) if isinstance(message, wire.VideoHeader) else message
 
     def _follow(self, topic: bytes, message: wire.Detections | wire.VideoHeader) -> None:
-        sequence = self._sequences.setdefault(topic, Sequence(message.camera))
-        gap = sequence.follow(message.session, message.seq)
+        number, stride = (message.unit, 1) if isinstance(message, wire.VideoHeader) else (message.seq, None)
+        gap = self._sequences.setdefault(topic, Sequence(message.camera, stride)).follow(message.session, number)
         if gap is not None and self._on_gap is not None:
             self._on_gap(gap)

@@ -53,6 +53,7 @@ class H264Encoder:
         self._start_ns = 0
         self._last_pts = -1
         self._keyframe_ns = 0
+        self._session, self._unit = -1, 0  # outlive the encoder: a session may have several, one after another
 
     def __call__(self, frame: Frame, picture: Picture, keyframe: bool) -> Iterable[Packet]:
         """Encode `picture` under the stamps of `frame`; an IDR when `keyframe`, or when one is due.
@@ -128,10 +129,16 @@ class H264Encoder:
                 width=width,
                 height=height,
                 keyframe=unit.is_keyframe,
+                unit=self._number(frame.session),
                 data=bytes(unit),
             )
             for frame, unit in stamped
         ]
+
+    def _number(self, session: int) -> int:
+        self._unit = self._unit + 1 if session == self._session else 0
+        self._session = session
+        return self._unit
 
 
 def open_context(

@@ -57,4 +57,5 @@ def video(packet: Packet) -> wire.VideoHeader:
         width=packet.width,
         height=packet.height,
         keyframe=packet.keyframe,
+        unit=packet.unit,
     )

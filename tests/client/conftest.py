@@ -27,7 +27,7 @@ def film(times_ns, *, width=64, height=48, session=1, keyframes_every=10, seq=0)
         picture.pict_type = 1 if i % keyframes_every == 0 else 0
         (packet,) = context.encode(picture)
         header = wire.VideoHeader(
-            "front", session, seq + i, pts_ns, START_NS + pts_ns, width, height, bool(packet.is_keyframe)
+            "front", session, seq + i, pts_ns, START_NS + pts_ns, width, height, bool(packet.is_keyframe), i
         )
         units.append(Video(header, bytes(packet)))
     return units

@@ -32,5 +32,12 @@ def test_a_new_session_is_no_gap_and_has_its_own_stride(stride):
     assert sequence.follow(2, 9) == Gap("front", 2, 3, 9, 3)
 
 
+def test_a_stride_that_is_known_tells_the_first_loss_of_every_session():
+    sequence = Sequence("front", stride=1)
+    assert [sequence.follow(*key) for key in [(1, 0), (1, 2), (2, 5), (2, 8)]] == [
+        None, Gap("front", 1, 0, 2, 1), None, Gap("front", 2, 5, 8, 1)
+    ]  # fmt: skip
+
+
 def test_numbers_that_stand_still_or_step_back_are_no_gaps():
     assert gaps([5, 5, 4, 5]) == []

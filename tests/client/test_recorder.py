@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import av
+import msgspec
 import pytest
 import structlog
 
@@ -173,6 +174,22 @@ def test_a_keyframe_that_is_none_is_left_out_and_logged_once(tmp_path, make_film
     with structlog.testing.capture_logs() as logged:
         (path,) = record(junk + units, tmp_path)
     assert len(play(str(path))) == 20 and len(logged) == 1
+
+
+def test_what_follows_a_unit_that_was_lost_is_left_out_up_to_the_next_keyframe(tmp_path, make_film):
+    units = make_film([i * 40 * MS for i in range(40)], keyframes_every=10)
+    del units[14]
+    with structlog.testing.capture_logs() as logged:
+        (path,) = record(units, tmp_path)
+    assert play(str(path)) == [i * 40 for i in range(40) if not 14 <= i < 20]
+    assert [(line["camera"], line["units"]) for line in logged] == [("front", 1)]
+
+
+def test_frames_that_were_not_filmed_are_no_loss(tmp_path, make_film):
+    units = make_film([i * 40 * MS for i in range(20)])
+    units = [Video(msgspec.structs.replace(unit.header, seq=unit.header.seq * 3), unit.data) for unit in units]
+    (path,) = record(units, tmp_path)
+    assert len(play(str(path))) == 20
 
 
 def test_garbage_between_frames_does_no_harm(tmp_path, make_film):

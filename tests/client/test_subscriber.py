@@ -14,8 +14,8 @@ def detections(seq, camera="front", session=1):
     return wire.Detections(camera, session, seq, 0, 0, 0, 64, 48, "street", ())
 
 
-def header(seq, camera="front"):
-    return wire.VideoHeader(camera, 1, seq, 0, 0, 64, 48, True)
+def header(seq, camera="front", unit=0):
+    return wire.VideoHeader(camera, 1, seq, 0, 0, 64, 48, True, unit)
 
 
 @pytest.fixture
@@ -80,6 +80,16 @@ def test_gaps_are_told_before_the_message_after_them(publisher):
         assert [(gap.camera, gap.after, gap.before) for gap in told] == [("front", 1, 4)]
         subscriber.receive(5)
         assert len(told) == 1
+
+
+def test_a_gap_in_video_is_a_unit_that_is_missing_not_a_frame_that_was_not_filmed(publisher):
+    told = []
+    with Subscriber(publisher.endpoint, kinds=["h264"], on_gap=told.append) as subscriber:
+        publisher.subscribed()
+        for seq, unit in [(0, 0), (7, 1), (8, 2), (9, 4)]:
+            publisher.send(Video(header(seq, unit=unit), b"unit"))
+            subscriber.receive(5)
+    assert [(gap.after, gap.before, gap.missing) for gap in told] == [(2, 4, 1)]
 
 
 GARBAGE = [

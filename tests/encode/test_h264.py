@@ -139,6 +139,14 @@ def test_a_new_size_session_or_colour_starts_with_a_keyframe(encoder):
     assert [p.width for p in packets] == [32, 32, 64, 64, 64, 64]
 
 
+def test_units_are_numbered_without_a_gap_from_0_in_every_session(encoder):
+    small, large = picture(32, 32), picture(64, 32)
+    packets = []
+    for seq, image, session in [(0, small, 1), (4, small, 1), (9, large, 1), (0, large, 2), (5, large, 2)]:
+        packets += encoder(frame(seq, seq * MS, image, session=session), image, False)
+    assert [(p.session, p.unit) for p in packets] == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
+
+
 def test_strided_planes_are_read_as_they_are(encoder):
     wide = np.zeros((48, 100), np.uint8)
     wide[:, :64] = 200

@@ -63,7 +63,7 @@ def test_batches_of_all_models_are_progress(metrics):
 
 
 def test_video_is_counted_in_packets_and_bytes(metrics):
-    metrics.camera("front").filmed(Packet("front", 1, 0, 0, 0, 2, 2, True, b"12345"))
+    metrics.camera("front").filmed(Packet("front", 1, 0, 0, 0, 2, 2, True, 0, b"12345"))
     assert (metrics.camera("front").packets, metrics.camera("front").packet_bytes) == (1, 5)
 
 

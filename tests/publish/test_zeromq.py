@@ -29,7 +29,7 @@ def until(condition, seconds=5.0):
 
 
 def packet(camera="front", *, data=b"\0\0\0\1unit"):
-    return Packet(camera, 17, 3, 100, 200, 64, 48, True, data)
+    return Packet(camera, 17, 3, 100, 200, 64, 48, True, 5, data)
 
 
 def bound(bind, **options):
@@ -72,7 +72,7 @@ def test_events_and_video_arrive(sink, subscribe):
     )
     topic, header, unit = video.recv_multipart()
     assert (topic, unit) == (b"h264/front/", b"\0\0\0\1unit")
-    assert wire.decode(header, wire.VideoHeader) == wire.VideoHeader("front", 17, 3, 100, 200, 64, 48, True)
+    assert wire.decode(header, wire.VideoHeader) == wire.VideoHeader("front", 17, 3, 100, 200, 64, 48, True, 5)
 
 
 def test_messagepack_on_request(subscribe, frame, found):
