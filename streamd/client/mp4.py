@@ -1,13 +1,15 @@
 """An MP4 written as it comes: fragments of a second, each complete in itself, so that a killed writer loses the last.
 
 A fragment goes to the file in one write(2), so no kill can leave half of its index there, which players refuse; and
-on a disk that is full the file is cut back to its last whole fragment.
+on a disk that is full the file is cut back to its last whole fragment. The file itself is made with its first
+fragment: libavformat ends no fragment before its time, and a file without one is no video.
 
 Access units are copied, never decoded. Times are those of the stream (`pts_ns`), each frame as long as the time to
 the next one.
 """
 
 import io
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,31 +34,22 @@ OPTIONS = {
 class Mp4File:
     """One file, from its first keyframe on. Closed by whoever made it."""
 
-    def __init__(self, path: Path, first: Video, description: InputContainer) -> None:
-        """Create `path`, which must not exist, for the video that begins with the keyframe `first`, as `describe`d.
-
-        Raises:
-            ClientError: the file cannot be written.
-            FileExistsError: there is such a file.
-        """
-        self.path = path
+    def __init__(self, names: Iterable[Path], first: Video, description: InputContainer) -> None:
+        """Begin with the keyframe `first`, as `describe`d; the file will be the first of `names` that is free."""
+        self.path: Path | None = None  # None until there is a fragment to write; never after `close`
         self.first = first
+        self._names = iter(names)
         self._held = first
         self._ticks = 0
         self._step = LAST_FRAME_TICKS
-        try:
-            self._file = path.open("xb", buffering=0)
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        self._file: io.FileIO | None = None
         self._size = 0
         self._muxed = Gathered()
         self._container = av.open(self._muxed, "w", format="mp4", options=OPTIONS)
         self._stream = self._container.add_stream_from_template(description.streams.video[0], opaque=True)
         self._stream.time_base = TIME_BASE
         self._container.start_encoding()
-        self._commit()
+        self._head = self._muxed.take()
 
     def continues(self, unit: Video) -> bool:
         """Tell whether `unit` can go into the same file: the same session and size, and a little later."""
@@ -84,7 +77,8 @@ class Mp4File:
         self._mux()
         self._container.close()
         self._commit()
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def _mux(self) -> None:
         """Mux the unit that is held, now that its duration is known; write the fragment that it completes."""
@@ -100,17 +94,33 @@ class Mp4File:
     def _commit(self) -> None:
         """Write what was muxed, whole or not at all."""
         data = self._muxed.take()
+        if not data:
+            return
+        path, file = self._create()
+        data = data if self._size else self._head + data
         try:
             written = 0
             while written < len(data):
-                written += self._file.write(data[written:]) or 0
+                written += file.write(data[written:]) or 0
         except OSError as error:
-            self._file.truncate(self._size)
-            self._file.close()
+            file.truncate(self._size)
+            file.close()
             if not self._size:
-                self.path.unlink()
-            raise _unwritable(self.path, error) from error
+                path.unlink()
+            raise _unwritable(path, error) from error
         self._size += len(data)
+
+    def _create(self) -> tuple[Path, io.FileIO]:
+        """Return the file, made now if there is none yet."""
+        while self.path is None or self._file is None:
+            path = next(self._names)
+            try:
+                self._file, self.path = path.open("xb", buffering=0), path
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise _unwritable(path, error) from error
+        return self.path, self._file
 
 
 class Gathered:
@@ -124,9 +134,9 @@ class Gathered:
         self._parts.append(bytes(data))
         return len(data)
 
-    def take(self) -> memoryview:
+    def take(self) -> bytes:
         """Return everything written since the last time."""
-        data, self._parts = memoryview(b"".join(self._parts)), []
+        data, self._parts = b"".join(self._parts), []
         return data
 
 

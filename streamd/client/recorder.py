@@ -1,6 +1,5 @@
 """Record a camera's annotated video: from a keyframe on, in files of a minute or so."""
 
-import contextlib
 import itertools
 import re
 from collections.abc import Iterator
@@ -150,10 +149,7 @@ class Segments:
             self._refused = True
             return None
         with description:
-            for path in self._names(unit):
-                with contextlib.suppress(FileExistsError):
-                    return Mp4File(path, unit, description)
-        return None
+            return Mp4File(self._names(unit), unit, description)
 
     def _names(self, unit: Video) -> Iterator[Path]:
         captured_s = min(max(unit.header.captured_at_ns // 10**9, 0), YEAR_9999_S)
