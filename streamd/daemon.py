@@ -12,6 +12,7 @@ waits for a film, and nothing waits for a subscriber. `Daemon` builds and joins;
 signals, and ends it.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -186,9 +187,9 @@ class Daemon:
 
     def _admit(self, name: str) -> Place:
         """Give a camera its lanes and stages; they do not run yet."""
-        source, model = self._arriving.pop(name), self.settings.cameras[name].model
-        line, metrics, video = self._lines[model], self._metrics.camera(name), self.settings.publish.video
-        metrics.watch(source.stats)
+        source, camera = self._arriving.pop(name), self.settings.cameras[name]
+        line, metrics, video = self._lines[camera.model], self._metrics.camera(name), self.settings.publish.video
+        metrics.watch(source.stats, camera.read_timeout if source.live else math.inf)
         audience = Audience(self._sink, name, always=video is not None and video.when == "always")
         overflow = Overflow.DROP_OLDEST if source.live else Overflow.BLOCK
         films: list[AnyStage] = []
@@ -205,8 +206,8 @@ class Daemon:
         )
         stop = self._stop.member()
         doorway = Doorway(lane, film, audience, self._sink, metrics)
-        camera: AnyStage = Stage(f"{name}/camera", Relay(), Feed(source.frames(stop)), doorway)
-        return Place(model, stop, [camera, *films])
+        stage: AnyStage = Stage(f"{name}/camera", Relay(), Feed(source.frames(stop)), doorway)
+        return Place(camera.model, stop, [stage, *films])
 
 
 def class_ids(name: str, model: config.Model, manifest: Manifest) -> frozenset[int] | None:
