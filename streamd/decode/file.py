@@ -120,7 +120,8 @@ def _whole(stream: Stream, shown: str) -> Iterator[Shot]:
 
 
 def _stated_end_ns(stream: Stream) -> int | None:
+    """Return when the video should end, as its container states it; None where it does not."""
     video = stream.video
-    if not video.duration or video.time_base is None:
-        return None
-    return round(((video.start_time or 0) + video.duration) * video.time_base * 1_000_000_000)
+    if video.duration and video.time_base is not None:
+        return round(((video.start_time or 0) + video.duration) * video.time_base * 1_000_000_000)
+    return stream.stated_end_ns() if stream.format.startswith("matroska") else None

@@ -1,6 +1,7 @@
 """One opened container: the video stream chosen from it, its packets, and the pictures they decode to."""
 
 import os
+import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -83,6 +84,17 @@ class Stream:
                 self._damage()
             else:
                 yield self._shot(frame, captured_at_ns)
+
+    def stated_end_ns(self) -> int | None:
+        """Return when the video ends by a Matroska file, which states no track's length but in a tag.
+
+        The length of the whole file stands in for that of its only track; among several, which one is it of?
+        """
+        tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", self.video.metadata.get("DURATION", ""))
+        if tag:
+            return round((int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])) * 1e9)
+        alone = len(self._container.streams) == 1
+        return self._container.duration * 1000 if alone and self._container.duration else None
 
     def close(self) -> None:
         """Close the container; safe twice."""

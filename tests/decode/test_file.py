@@ -172,6 +172,46 @@ def test_a_file_that_breaks_off_keeps_its_frames_and_says_so(camera, clip, stop,
     assert "breaks off after" in notices[-1].reason
 
 
+def mute(path):
+    """Take the tags out of a Matroska file, as a writer would that knows none."""
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"DURATION", b"XXXXXXXX"))
+    return path
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_a_matroska_file_that_breaks_off_says_so(camera, clip, stop, split, tagged):
+    path = clip("clip.mkv", frames=100, size=(160, 120), options={"qp": "5", "g": "10"})
+    cut = truncate(path if tagged else mute(path), 0.6)
+    frames, notices = split(camera(cut, pace="asap").frames(stop))
+    assert 0 < len(frames) < 100
+    assert "breaks off after" in notices[-1].reason
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_a_matroska_file_that_is_whole_ends_calm(camera, clip, stop, split, tagged):
+    path = clip("clip.mkv", frames=100)
+    frames, notices = split(camera(path if tagged else mute(path), pace="asap").frames(stop))
+    assert (len(frames), notices[-1].reason) == (100, "")
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_sound_that_goes_on_after_the_video_breaks_nothing_off(camera, clip, tmp_path, stop, split, tagged):
+    with av.open(str(clip(frames=10))) as source, av.open(str(tmp_path / "both.mkv"), "w") as out:
+        video = out.add_stream_from_template(source.streams.video[0])
+        sound = out.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = video
+                out.mux(packet)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 8000 * 5), np.int16), layout="mono")
+        silence.sample_rate = 8000
+        out.mux(sound.encode(silence))
+    path = tmp_path / "both.mkv"
+    frames, notices = split(camera(path if tagged else mute(path), pace="asap").frames(stop))
+    assert (len(frames), notices[-1].reason) == (10, "")
+
+
 def test_damage_in_the_middle_is_counted_and_leaves_a_gap(camera, clip, stop, split):
     path = clip(frames=60, size=(160, 120), options={"g": "20", "qp": "10"})
     with av.open(str(path)) as container:
