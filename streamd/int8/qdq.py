@@ -60,6 +60,7 @@ class _Writer:
         stems = _stems(graph, placement) if profile.integer_layers else set()
         self._layers = set(placement.layers) - stems
         self._head = placement.head
+        self._kept = set(placement.kept)
         self._constants: list[TensorProto] = []
         zero = 0 if profile.signed else 128
         idle = {name for name, all_ in placement.readers.items() if stems.issuperset(node for node, _ in all_)}
@@ -163,6 +164,8 @@ class _Writer:
             name = node.output[0]
             if node.name not in self._layers or node.input[0] not in self._scales or name in self._graph.outputs:
                 continue
+            if self._is_read_by_kept(name):
+                continue
             readers = self._graph.consumers[name]
             gates = [reader for reader in readers if reader.op_type == "Sigmoid" and reader not in self._head]
             if name in scales.bounds and not any(reader in self._head for reader in readers):
@@ -170,6 +173,12 @@ class _Writer:
                 self._pairs.setdefault(name, _spanning(max(low, SILU_FLOOR) if gates else low, high))
                 for gate in gates:
                     self._pairs.setdefault(gate.output[0], _Pair(1 / 255, 0))
+
+    def _is_read_by_kept(self, name: str) -> bool:
+        """Whether a layer's result goes, its activation done, to one that the user or the screen keeps in float."""
+        readers = self._graph.consumers[name]
+        after = [r for reader in readers for out in reader.output for r in self._graph.consumers[out]]
+        return any(reader.name in self._kept for reader in [*readers, *after])
 
 
 def _stems(graph: Graph, placement: Placement) -> set[str]:

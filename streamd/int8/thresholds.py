@@ -34,7 +34,11 @@ def entropy(histogram: Histogram) -> float:
     distribution clipped there. amax = (i + 0.5) bin widths, though never above the largest value.
     Source: S. Migacz, "8-bit inference with TensorRT", GTC 2017, s7310. As in NVIDIA's pytorch-quantization, the
     first bin is given the count of the second: zero is exact at any scale, and the zeros that ReLU makes would
-    otherwise be most of what the search sees.
+    otherwise be most of what the search sees. (On SiLU networks that changes 4 of 373 tensors.)
+
+    The search is kept as published, with its weakness: what is clipped is added to the last bin kept, so a bin that
+    is tall already hides it. SiLU has such a bin at its floor, |x| = 0.2785, and where small values prevail the
+    threshold ends there. That costs the bundled detector 0.033 mAP, and YOLOX-Nano everything: prefer `mse`.
     """
     bins = histogram.bins()
     bins[0] = bins[1]

@@ -236,3 +236,11 @@ def test_a_softmax_along_the_last_axis_is_left(net, axis, expected):
     graph = graphs.prepare(net.model(net.node("Relu", net.node("Softmax", x, axis=axis, name="soft"))))
     (node,) = (node for node in graph.nodes if node.name == "soft")
     assert softmax.inner_axis(graph, node) == expected
+
+
+def test_what_a_kept_layer_reads_is_not_quantized_on_the_way_in_the_cpu_file(detector_model, pictures, run):
+    made = Made(detector_model, pictures, lambda node: node.name == "m2")
+    model = made.write(qdq.CPU)
+    output = next(node.output[0] for node in model.graph.node if node.name == "m1")
+    assert output not in {node.input[0] for node in nodes(model, "QuantizeLinear")}
+    run(model, pictures[0], fused=True)

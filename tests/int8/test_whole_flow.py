@@ -1,5 +1,6 @@
 """Calibrate, quantize, lint and score a real classifier through the commands."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -26,7 +27,7 @@ def folder(tmp_path):
     for i in range(60):
         picture = np.zeros((8, 8), np.uint8)
         corners = [tuple(map(int, corner)) for corner in random.integers(1, 7, (4, 2))]
-        for one, other in zip(corners, corners[1:], strict=False):
+        for one, other in itertools.pairwise(corners):
             cv2.line(picture, one, other, 255)
         (answer,) = session.run(None, {"images": picture[None, None].astype(np.float32) / 255})
         name = tmp_path / "data" / str(answer.argmax()) / f"{i}.png"
