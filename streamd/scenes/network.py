@@ -86,8 +86,8 @@ class Head(nn.Module):
         self.box = nn.ModuleList(_branch(width, box_width, 4 * REG_MAX) for width in widths)
         self.kind = nn.ModuleList(_branch(width, class_width, classes) for width in widths)
         for box, kind, stride in zip(self.box, self.kind, STRIDES, strict=True):
-            nn.init.constant_(box[-1].bias, 1.0)  # type: ignore[index] # the branch is a Sequential
-            nn.init.constant_(kind[-1].bias, math.log(5 / classes / (416 / stride) ** 2))  # type: ignore[index]
+            nn.init.constant_(box[-1].bias, 1.0)
+            nn.init.constant_(kind[-1].bias, math.log(5 / classes / (416 / stride) ** 2))
 
     def forward(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return side logits (N, 4 * REG_MAX, A) and class logits (N, classes, A)."""
@@ -170,7 +170,7 @@ def boxes(sides: Tensor, points: Tensor, strides: Tensor) -> Tensor:
 
 def folded(detector: Detector) -> Detector:
     """Return a copy with batch norms folded into convolutions (Jacob et al. 2018, arXiv 1712.05877, section 3.2)."""
-    copy = Detector(detector.head.kind[0][-1].out_channels)  # type: ignore[index]
+    copy = Detector(detector.head.kind[0][-1].out_channels)
     copy.load_state_dict(detector.state_dict())
     copy.eval()
     for unit in copy.modules():

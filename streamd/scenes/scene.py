@@ -30,7 +30,7 @@ MIN_SHARE = 0.25
 MIN_WHOLE = 0.1
 MIN_AREA = 1 / 6000
 MIN_SIDE_PX = 4
-_MIN_PICTURE = 64
+_SIDES = (64, 3840)  # the least and the most pixels of a picture's side
 _SUN_SHADOW, _FOOTING = 0.45, 0.35  # how much light is lost there
 _KEPT = 250  # the most things that an id map of bytes can tell apart
 
@@ -85,8 +85,8 @@ class Scene:
     ) -> None:
         if split not in PALETTES:
             raise DataError(f"no split {split!r}", mend=f"choose one of {', '.join(PALETTES)}")
-        if min(width, height) < _MIN_PICTURE:
-            raise DataError(f"a scene of {width}x{height}", mend=f"make both sides at least {_MIN_PICTURE}")
+        if min(width, height) < _SIDES[0] or max(width, height) > _SIDES[1]:
+            raise DataError(f"a scene of {width}x{height}", mend=f"give both sides {_SIDES[0]} to {_SIDES[1]} pixels")
         self.seed, self.split, self.width, self.height, self.fps = seed, split, width, height, fps
         palette = PALETTES[split]
         self._entropy = (palette.code, seed)

@@ -66,7 +66,7 @@ def suppress(frame: F32) -> list[int]:
 
 
 def _score(crop: Harvest, found: list[dict[str, Any]]) -> dict[str, float]:
-    from faster_coco_eval import COCO, COCOeval_faster  # noqa: PLC0415 # the toolchain extra
+    from faster_coco_eval import COCO, COCOeval_faster  # type: ignore[import-untyped] # noqa: PLC0415
 
     top = (SIZE - crop.pictures.shape[1]) // 2
     truths: list[dict[str, Any]] = []

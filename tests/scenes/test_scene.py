@@ -81,9 +81,10 @@ def test_any_size_can_be_had(width, height):
     assert picture.dtype == np.uint8
 
 
-def test_a_picture_too_small_is_refused():
-    with pytest.raises(DataError, match="at least 64"):
-        Scene(1, width=63, height=200)
+@pytest.mark.parametrize(("width", "height"), [(63, 200), (200, 63), (3841, 64), (64, 99999), (-960, 540)])
+def test_a_picture_too_small_or_too_large_is_refused(width, height):
+    with pytest.raises(DataError, match="64 to 3840"):
+        Scene(1, width=width, height=height)
 
 
 def test_an_unknown_split_is_refused():

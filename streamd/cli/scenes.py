@@ -1,0 +1,105 @@
+"""`streamd scenes`: what the procedural streets are good for beside being a camera."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streamd.errors import DataError
+
+if TYPE_CHECKING:
+    from streamd.client.subscriber import Video
+
+CLIP_SUFFIX = ".mp4"
+CLIP_FPS = 25
+LONGEST_S = 3600
+
+
+@click.command(name="scenes")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="A folder for a data set, or an .mp4 file for a clip."
+)
+@click.option("--split", default="held-out", show_default=True, type=click.Choice(["train", "held-out"]))
+@click.option("--images", default=500, show_default=True, type=click.IntRange(min=1), help="Of the data set.")
+@click.option("--seconds", default=20, show_default=True, type=click.IntRange(1, LONGEST_S), help="Of the clip.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**53), help="Another: other streets.")
+@click.option("--width", default=960, show_default=True, type=click.IntRange(64, 3840), help="Pixels.")
+@click.option("--height", default=540, show_default=True, type=click.IntRange(64, 3840), help="Pixels.")
+@click.option("--crf", default=27, show_default=True, type=click.IntRange(0, 51), help="Of the clip; less is better.")
+def command(out: Path, split: str, images: int, seconds: int, seed: int, width: int, height: int, crf: int) -> None:
+    r"""Draw street scenes with their truth: a labelled data set in COCO's format, or an H.264 clip.
+
+    \b
+    streamd scenes --out /tmp/held-out --images 500     500 pictures of 125 streets, and annotations.json
+    streamd scenes --out clip.mp4 --seed 69             20 s of one street, 25 frames a second
+
+    The held-out split has seeds, backgrounds and weather that the bundled model was not trained on. The same options
+    give the same files.
+    """
+    if out.suffix.lower() == CLIP_SUFFIX:
+        write_clip(out, split, seconds, seed, width, height, crf)
+    else:
+        write_set(out, split, images, seed, width, height)
+
+
+def write_set(out: Path, split: str, images: int, seed: int, width: int, height: int) -> None:
+    """Write a COCO data set with a progress bar."""
+    from streamd.scenes import write_dataset  # noqa: PLC0415 - OpenCV is loaded only where it is used
+
+    with click.progressbar(length=images, label="drawing", show_pos=True, file=sys.stderr) as bar:
+        path = write_dataset(
+            out, split=split, images=images, seed=seed, width=width, height=height, progress=lambda *_: bar.update(1)
+        )
+    click.echo(f"wrote {path}; score a model on it: streamd eval MODEL --data {out}")
+
+
+def write_clip(out: Path, split: str, seconds: int, seed: int, width: int, height: int, crf: int) -> None:
+    """Write one scene as H.264 in MP4; `out` is replaced once the clip is whole.
+
+    Raises:
+        DataError: `out` cannot be written.
+        ClientError: likewise, or the disk is full.
+    """
+    from streamd.client.mp4 import Mp4File, describe  # noqa: PLC0415 - FFmpeg is loaded only where it is used
+
+    part = out.with_name(out.name + ".part")
+    count = seconds * CLIP_FPS
+    with click.progressbar(length=count, label="drawing", show_pos=True, file=sys.stderr) as bar:
+        units = encoded(split, count, seed, width, height, crf)
+        first = next(units)
+        try:
+            part.unlink(missing_ok=True)
+            with closing(describe(first)) as description:
+                file = Mp4File([part], first, description)
+                for unit in units:
+                    file.write(unit)
+                    bar.update(1)
+                file.close()
+            part.replace(out)
+        except OSError as error:
+            raise DataError(f"{out}: {error.strerror}", mend="choose a file that can be written") from error
+        bar.update(1)
+    click.echo(f"wrote {out}")
+
+
+def encoded(split: str, count: int, seed: int, width: int, height: int, crf: int) -> "Iterator[Video]":
+    """Yield the first `count` frames of a scene as H.264, with the encoder of the daemon."""
+    from streamd import config, encode  # noqa: PLC0415 - FFmpeg is loaded only where it is used
+    from streamd.client.subscriber import Video  # noqa: PLC0415 - likewise ZeroMQ
+    from streamd.frames import Frame, Picture  # noqa: PLC0415 - NumPy
+    from streamd.publish import messages  # noqa: PLC0415 - as above
+    from streamd.scenes import Scene, to_i420  # noqa: PLC0415 - OpenCV
+
+    scene = Scene(seed, split=split, width=width, height=height, fps=CLIP_FPS)
+    video = config.VideoSocket(codec="libx264", preset="slower", crf=crf)
+    with closing(encode.choose(video)()) as encoder:
+        for index in range(count):
+            picture = Picture(*to_i420(scene.frame(index)[0]))
+            frame = Frame("scenes", 0, index, index * 10**9 // CLIP_FPS, 0, picture)
+            for packet in encoder(frame, picture, keyframe=False):
+                yield Video(messages.video(packet), packet.data)
+        for packet in encoder.flush():
+            yield Video(messages.video(packet), packet.data)

@@ -1,0 +1,77 @@
+"""A data set that `streamd eval` reads, a clip that the daemon decodes, and what cannot be written."""
+
+import json
+
+import av
+import cv2
+import pytest
+from click.testing import CliRunner
+
+from streamd.cli import group
+
+SMALL = ("--width", "160", "--height", "96")
+
+
+def scenes(out, *options):
+    return CliRunner().invoke(group, ["scenes", "--out", str(out), *SMALL, *options])
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    out = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    assert scenes(out, "--seconds", "1", "--seed", "69").exit_code == 0
+    return out
+
+
+def test_a_data_set_has_as_many_pictures_as_asked_for(tmp_path):
+    result = scenes(tmp_path / "set", "--images", "5")
+    assert result.exit_code == 0
+    assert "streamd eval MODEL --data" in result.output
+    written = json.loads((tmp_path / "set" / "annotations.json").read_text())["images"]
+    assert len(written) == 5
+    assert all(cv2.imread(str(tmp_path / "set" / image["file_name"])).shape == (96, 160, 3) for image in written)
+
+
+def test_a_clip_has_all_its_frames(clip):
+    with av.open(str(clip)) as container:
+        frames = list(container.decode(video=0))
+    assert len(frames) == 25
+    assert {(frame.width, frame.height) for frame in frames} == {(160, 96)}
+    assert [round(float(frame.time) * 25) for frame in frames] == list(range(25))
+
+
+def test_a_clip_tells_its_colours(clip):
+    with av.open(str(clip)) as container:
+        frame = next(container.decode(video=0))
+    bt601, limited = 6, 1  # H.273's SMPTE 170M; libav's AVCOL_RANGE_MPEG
+    assert (frame.colorspace, frame.color_range) == (bt601, limited)
+
+
+def test_the_same_options_give_the_same_clip(clip, tmp_path):
+    again = tmp_path / "again.MP4"
+    assert scenes(again, "--seconds", "1", "--seed", "69").exit_code == 0
+    assert again.read_bytes() == clip.read_bytes()
+
+
+def test_a_clip_takes_the_place_of_an_older_one(tmp_path):
+    out = tmp_path / "clip.mp4"
+    out.write_bytes(b"older")
+    assert scenes(out, "--seconds", "1").exit_code == 0
+    assert out.stat().st_size > 1000
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("out", ["missing/clip.mp4", "file/clip.mp4", "folder.mp4", "file/set"])
+def test_what_cannot_be_written_is_told_in_one_line(tmp_path, out):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.mp4").mkdir()
+    result = scenes(tmp_path / out, "--seconds", "1", "--images", "1")
+    assert result.exit_code == 1
+    assert str(tmp_path / out) in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize("option", [("--width", "99999"), ("--seconds", "0"), ("--seconds", "nan"), ("--seed", "-1")])
+def test_an_option_out_of_range_is_a_usage_error(tmp_path, option):
+    result = CliRunner().invoke(group, ["scenes", "--out", str(tmp_path / "clip.mp4"), *option])
+    assert result.exit_code == 2
