@@ -4,6 +4,7 @@ A `Picture` is 8-bit planar YUV 4:2:0 on the host. Its arrays may be views of de
 reference picture, so they are never written: who wants to draw makes a copy first (`Picture.copy`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,10 @@ I32 = npt.NDArray[np.int32]
 
 Matrix = Literal["bt601", "bt709"]
 EventKind = Literal["online", "offline", "reconnecting", "end-of-stream", "config"]
+
+
+# The weights of R and B in luma, Kr and Kb; that of G is what is left of 1. ITU-R BT.601-7 2.5.1, BT.709-6 item 3.2
+LUMA: dict[Matrix, tuple[float, float]] = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,11 @@ class Detections:
     def none() -> "Detections":
         """Return the detections of a frame on which nothing was found."""
         return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32))
+
+
+def label(labels: Sequence[str], class_id: int) -> str:
+    """Return what a class is called, wherever it is told: its label, or `class 7` where a model has none for it."""
+    return labels[class_id] if 0 <= class_id < len(labels) else f"class {class_id}"
 
 
 @dataclass(frozen=True, slots=True)

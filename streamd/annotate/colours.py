@@ -2,7 +2,7 @@
 
 import colorsys
 
-from streamd.frames import Colour
+from streamd.frames import LUMA, Colour
 
 Rgb = tuple[float, float, float]  # each 0..1
 Yuv = tuple[int, int, int]
@@ -10,7 +10,6 @@ Yuv = tuple[int, int, int]
 WHITE: Rgb = (1.0, 1.0, 1.0)
 BLACK: Rgb = (0.0, 0.0, 0.0)
 
-_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}  # Kr, Kb: ITU-R BT.601-7 2.5.1, BT.709-6 item 3.2
 _GOLDEN = 0.6180339887498949  # steps of the golden ratio spread hues evenly, however many classes there are
 
 
@@ -23,7 +22,7 @@ def of_class(class_id: int) -> Rgb:
 def to_yuv(rgb: Rgb, colour: Colour) -> Yuv:
     """Convert RGB (0..1) to 8-bit Y, Cb and Cr. Source: ITU-R BT.601-7 and BT.709-6, quantised as H.273 says."""
     red, green, blue = rgb
-    weight_red, weight_blue = _WEIGHTS[colour.matrix]
+    weight_red, weight_blue = LUMA[colour.matrix]
     luma = weight_red * red + (1 - weight_red - weight_blue) * green + weight_blue * blue
     chroma_blue = (blue - luma) / (2 * (1 - weight_blue))
     chroma_red = (red - luma) / (2 * (1 - weight_red))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from streamd.annotate import colours
 from streamd.annotate.colours import Rgb, Yuv
 from streamd.annotate.rect import Rect, bounds, corners, place
-from streamd.frames import F32, U8, Colour, Detections, Picture
+from streamd.frames import F32, U8, Colour, Detections, Picture, label
 
 FONT = cv2.FONT_HERSHEY_DUPLEX
 CACHED_LABELS = 512  # "person 87%" and its like: 80 classes at the scores that occur
@@ -26,7 +26,7 @@ class HostAnnotate:
     """Draws detections on copies of pictures. One thread at a time."""
 
     def __init__(self, labels: Sequence[str]) -> None:
-        """Take the names of the classes; a class beyond them is drawn as `#id`."""
+        """Take the names of the classes; one beyond them is called by its number."""
         self._labels = tuple(labels)
         self._stamps: OrderedDict[tuple[str, int, int, Colour], Picture] = OrderedDict()
 
@@ -57,8 +57,7 @@ class HostAnnotate:
 
     def _label(self, picture: Picture, detections: Detections, i: int, style: "Style", taken: "list[Rect]") -> None:
         class_id, percent = int(detections.class_ids[i]), f"{100 * float(detections.scores[i]):.0f}%"
-        name = self._labels[class_id] if 0 <= class_id < len(self._labels) else f"#{class_id}"
-        for text in (f"{name} {percent}", percent):
+        for text in (f"{label(self._labels, class_id)} {percent}", percent):
             stamp = self._stamp(text, class_id, style.text_height, picture.colour)
             if stamp.width <= picture.width and stamp.height <= picture.height:
                 where = place(bounds(detections, i, picture), stamp.width, stamp.height, picture, taken)

@@ -7,10 +7,10 @@ put into the tensor's order (gray weighs them as BT.601 does), then scaled, and 
 import numpy as np
 import numpy.typing as npt
 
-from streamd.frames import U8
+from streamd.frames import LUMA, U8
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input
-from streamd.preprocess.colour import F64, LUMA
+from streamd.preprocess.colour import F64
 from streamd.preprocess.reference import normalization, resize, store, visible
 
 

@@ -7,11 +7,9 @@ Full range is that of JFIF: the same weights, Y over 0..255, U and V over 255 st
 import numpy as np
 import numpy.typing as npt
 
-from streamd.frames import Colour, Matrix
+from streamd.frames import LUMA, Colour
 
 F64 = npt.NDArray[np.float64]
-
-LUMA: dict[Matrix, tuple[float, float]] = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}  # weights of R and B
 
 
 def yuv_to_rgb(colour: Colour) -> F64:

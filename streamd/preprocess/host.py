@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from streamd.errors import ModelError
-from streamd.frames import F32, U8, Colour, Picture
+from streamd.frames import F32, LUMA, U8, Colour, Picture
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input
-from streamd.preprocess.colour import F64, LUMA
+from streamd.preprocess.colour import F64
 from streamd.preprocess.reference import colour_rows, normalization, resize, store, visible
 
 # A crop of a very long picture would be resized to many times what can be seen; past this the visible part is sampled.

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import UNSET
 
 from streamd import wire
-from streamd.frames import Detections, Frame, Notice, Packet
+from streamd.frames import Detections, Frame, Notice, Packet, label
 
 
 def detections(
@@ -31,9 +31,7 @@ def detections(
         height=frame.picture.height,
         model=model,
         detections=tuple(
-            wire.Detection(
-                class_id, labels[class_id] if class_id < len(labels) else str(class_id), score, tuple(box), turn
-            )
+            wire.Detection(class_id, label(labels, class_id), score, tuple(box), turn)
             for class_id, score, box, turn in zip(found.class_ids.tolist(), scores, boxes, angles, strict=True)
         ),
     )

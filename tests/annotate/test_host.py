@@ -148,3 +148,9 @@ def test_the_drawn_picture_converts_to_the_intended_rgb(draw):
     flat = np.concatenate([drawn.y.ravel(), drawn.u.ravel(), drawn.v.ravel()]).reshape(360, 320)
     pixel = cv2.cvtColor(flat, cv2.COLOR_YUV2RGB_I420)[218, 130]  # OpenCV: BT.601, limited
     assert np.abs(pixel / 255 - np.array(colours.of_class(0))).max() < 0.03
+
+
+def test_a_class_without_a_label_has_on_the_picture_the_name_it_has_in_messages():
+    image, seen = grey(320, 240), found((40, 60, 200, 200), classes=[9])
+    named = HostAnnotate(("",) * 9 + ("class 9",))
+    assert (HostAnnotate(("person",))(image, seen).y == named(image, seen).y).all()

@@ -48,7 +48,7 @@ def test_detections_arrive_as_topic_and_message(sink, subscribe, frame, found):
     assert message.published_at_ns > message.captured_at_ns
     assert message.detections == (
         wire.Detection(1, "car", 0.9123, (1.23, 2.0, 30.0, 40.0)),
-        wire.Detection(9, "9", 0.5, (0.0, 0.0, 5.0, 5.0)),
+        wire.Detection(9, "class 9", 0.5, (0.0, 0.0, 5.0, 5.0)),
     )
 
 
