@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streamd.config.faults import nearest
-from streamd.config.files import secret_file, unwritable
+from streamd.config.files import locate, secret_file, unwritable
 from streamd.config.models import DetectionsSocket, Metrics, VideoSocket
 from streamd.config.text import Fault, mapping, show, text_of
 from streamd.yamlfile import KeyPath, Value
@@ -35,7 +35,9 @@ def check_publish(tree: Value, base: Path) -> Iterator[Fault]:
         there = nearest(preset, PRESETS) or f"; there are {', '.join(PRESETS)}"
         yield Fault(("publish", "video", "preset"), f"there is no preset {preset!r}{there}")
     out = text_of(mapping(publish, "file"), "path")
-    said = unwritable(base / out) if out else ""
+    said = unwritable(locate(out, base)) if out else ""
+    if out and out.startswith("bundled:"):
+        said = "bundled: names what streamd brings, to be read; name a file of your own"
     if said:
         yield Fault(("publish", "file", "path"), said)
     yield from _metrics(mapping(tree, "metrics"))

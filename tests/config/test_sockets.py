@@ -16,6 +16,17 @@ def faults(tmp_path):
     return faults
 
 
+@pytest.mark.parametrize("path", ["out.jsonl", "file:out.jsonl"])
+def test_a_file_to_write_is_looked_for_where_it_will_be_written(faults, path):
+    assert faults({"file": {"path": path}}) == []
+
+
+def test_what_streamd_brings_is_not_written(faults):
+    assert faults({"file": {"path": "bundled:street.json"}}) == [
+        ("publish.file.path", "bundled: names what streamd brings, to be read; name a file of your own")
+    ]
+
+
 @pytest.mark.parametrize(
     "bind",
     ["tcp://127.0.0.1:5555", "tcp://[::1]:5555", "tcp://localhost:5555", "tcp://127.0.0.1:*", "tcp://127.0.0.1:0"],
