@@ -3,6 +3,7 @@
 StreamdError
 ├── ConfigError      the configuration file; one finding a fault, each with its place
 ├── ModelError       a model file, its manifest, or the backend that runs it
+├── DeviceError      a GPU, its driver, or a kernel
 ├── SourceError      a camera or file that cannot be opened or read; the camera retries, a command gives up
 │   └── StreamError      a stream that failed, with its cause as a word for counters (decode/source.py)
 ├── EncodeError      a video encoder that cannot be opened or fed
@@ -58,6 +59,10 @@ class ConfigError(StreamdError):
 
 class ModelError(StreamdError):
     """A model file, its manifest, or the backend that runs it."""
+
+
+class DeviceError(StreamdError):
+    """A GPU, its driver, or a kernel."""
 
 
 class SourceError(StreamdError):

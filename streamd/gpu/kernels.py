@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from streamd import bundled
-from streamd.errors import ModelError
+from streamd.errors import DeviceError
 from streamd.gpu.arrays import Argument, Stream
 
 # A sum is fused where its source says fmaf and nowhere else: device, host build and numpy round alike.
@@ -35,7 +35,7 @@ class Kernels(Protocol):
         """Return function `name` of kernels/`file`.cu.
 
         Raises:
-            ModelError: it does not compile; the compiler's log is part of the message.
+            DeviceError: it does not compile; the compiler's log is part of the message.
         """
 
 
@@ -49,7 +49,7 @@ class DeviceKernels:
         self._functions: dict[tuple[str, str], Launch] = {}
 
     def get(self, file: str, name: str) -> Launch:
-        """Return function `name` of kernels/`file`.cu, compiled at its first use; ModelError holds the log."""
+        """Return function `name` of kernels/`file`.cu, compiled at its first use; DeviceError holds the log."""
         if (file, name) not in self._functions:
             if file not in self._modules:
                 self._modules[file] = _compile(self._folder / f"{file}.cu")
@@ -82,7 +82,7 @@ def _compile(path: Path) -> "_Module":
     try:
         module.compile()
     except cupy.cuda.compiler.CompileException as error:
-        raise ModelError(
+        raise DeviceError(
             f"{path}: it does not compile for this GPU (compute capability "
             f"{cupy.cuda.Device().compute_capability}):\n{error}",
             mend="reinstall streamd, or report this",

@@ -1,9 +1,13 @@
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from streamd import bundled
+from streamd.errors import DeviceError
 from streamd.gpu.arrays import check
-from streamd.gpu.kernels import assemble
+from streamd.gpu.kernels import DeviceKernels, assemble
 
 SOURCES = sorted(bundled.folder("kernels").glob("*.cu"))
 
@@ -45,3 +49,24 @@ def test_an_array_that_a_kernel_would_misread_is_refused(array):
 
 def test_an_array_that_fits_is_taken():
     check("x", np.zeros((2, 4), np.float32), [np.float32], (None, 4))
+
+
+class Refused(Exception):
+    """What CuPy raises for a kernel that does not compile."""
+
+
+class Module:
+    def __init__(self, **_options):
+        pass
+
+    def compile(self):
+        raise Refused("k.cu(1): error: identifier is undefined")
+
+
+def test_a_kernel_that_does_not_compile_is_an_error_of_the_device(tmp_path, monkeypatch):
+    compiler = SimpleNamespace(CompileException=Refused)
+    cuda = SimpleNamespace(compiler=compiler, Device=lambda: SimpleNamespace(compute_capability="90"))
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(RawModule=Module, cuda=cuda))
+    (tmp_path / "k.cu").write_text("int k\n")
+    with pytest.raises(DeviceError, match=r"k\.cu: .*compute capability 90\):\n.*identifier is undefined"):
+        DeviceKernels(tmp_path).get("k", "k")
