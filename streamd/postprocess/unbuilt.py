@@ -15,5 +15,6 @@ def unbuilt(manifest: Manifest, **_options: Unpack[Options]) -> NoReturn:
     """
     raise ModelError(
         f"head {manifest.head!r} is not in this version of streamd",
-        mend="export the model with one of yolov3, yolov5, yolov6, yolov8, yolox, end2end, efficient_nms, classify",
+        mend="export the model with one of yolov3, yolov5, yolov6, yolov8, yolox, end2end, efficient_nms, "
+        "classify, obb",
     )
