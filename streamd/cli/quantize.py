@@ -159,7 +159,11 @@ def calibrated(piece: "Workpiece", given: dict[str, Any], *, keep: bool) -> "tup
                 yield picture
 
     inputs = data.inputs(piece.manifest.input, shown(), sources.batches)
-    return calibrate.calibrate(piece.graph, inputs, whole=given["whole"]), kept
+    with click.progressbar(length=given["frames"] or 1, label="calibrating", file=sys.stderr, show_pos=True) as bar:
+        done = calibrate.calibrate(
+            piece.graph, inputs, whole=given["whole"], progress=lambda count: bar.update(count - bar.pos)
+        )
+    return done, kept
 
 
 def write(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict[str, Any]) -> None:

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,8 +15,10 @@ from streamd.cli import quantize as quantize_command
 from streamd.errors import ModelError, StreamdError
 from streamd.int8 import graph as graphs
 from streamd.int8 import quantize
+from streamd.int8.calibrate import calibrate
 from streamd.int8.judge import Saving
 from streamd.int8.lint import lint
+from streamd.int8.placement import plan
 from streamd.manifest import Input, Manifest
 
 
@@ -93,6 +96,19 @@ def test_a_cache_written_from_our_scales_gives_the_same_tensorrt_file(folder, tm
     assert (tmp_path / "net.cache").read_text().startswith("TRT-8600-EntropyCalibration2\n")
     quantized(folder, tmp_path / "b", "--cache", tmp_path / "net.cache")
     assert (tmp_path / "a/net.trt.onnx").read_bytes() == (tmp_path / "b/net.trt.onnx").read_bytes()
+
+
+def test_a_fragile_layer_is_left_in_float_and_told(net, pictures, capsys):
+    x = net.layer("images", 3, 16, name="stem")
+    ranges = net.constant(np.array([1] + [1e-4] * 15, np.float32).reshape(1, 16, 1, 1))
+    x = net.layer(net.node("Mul", x, ranges), 16, 16, 3, group=16, name="depthwise")
+    graph = graphs.prepare(net.model(net.conv(net.layer(x, 16, 8, name="mixing"), 8, 4)))
+    made = Manifest("yolov8", ("a",), Input("images", 64, 64))
+    piece = quantize.Workpiece(Path("net.onnx"), graph, made, plan(graph))
+    given = {"keep_float": ("mixing",), "only": (), "whole": False}
+    quantize_command.screen(piece, calibrate(graph, pictures), given)
+    assert (piece.placement.layers, set(piece.placement.kept)) == (["stem"], {"depthwise", "mixing"})
+    assert "note: depthwise stays in float" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("base", ["fp32", "fp16"])
