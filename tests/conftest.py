@@ -3,7 +3,11 @@
 import subprocess
 from pathlib import Path
 
+import av
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 SERVER = Path(__file__).resolve().parent / "rtsp_server.py"
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -49,3 +53,42 @@ def rtsp(gstreamer):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def write_clip():
+    """Writes a video of grey frames, each a little brighter than the one before; returns its path."""
+
+    def write(path, frames, size=(64, 48)):
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", 25)
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            stream.options = {"g": "5", "preset": "ultrafast"}
+            for index in range(frames):
+                picture = np.full((size[1], size[0], 3), 5 * index % 250, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            container.mux(stream.encode(None))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_model():
+    """Writes a model that gives zeros, whatever its inputs are; returns its path.
+
+    As it stands it is the smallest that is taken for YOLOv8, 32x32 with 16 + 4 + 1 rows, and it finds nothing.
+    """
+
+    def write(path, inputs=(("images", TensorProto.FLOAT, (1, 3, 32, 32)),), output=(1, 84, 21)):
+        zeros = helper.make_tensor("zeros", TensorProto.FLOAT, output, np.zeros(output, np.float32).tobytes(), raw=True)
+        graph = helper.make_graph(
+            [helper.make_node("Constant", [], ["out"], value=zeros)],
+            "nothing",
+            [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in inputs],
+            [helper.make_tensor_value_info("out", TensorProto.FLOAT, output)],
+        )
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+        return path
+
+    return write

@@ -1,15 +1,15 @@
 """Whatever is wrong with what the daemon is given: exit 1, one line that names it, and no traceback."""
 
+import json
 import socket
 import subprocess
 import sys
 
 import av
 import numpy as np
-import onnx
 import pytest
 import yaml
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 FLOAT = TensorProto.FLOAT
 
@@ -38,38 +38,14 @@ def serve(tmp_path, clip, model):
     return run
 
 
-def write_clip(path, frames, size=(64, 48), options=None):
-    with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream("libx264", 25)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        stream.options = {"g": "5"}
-        for index in range(frames):
-            picture = np.full((size[1], size[0], 3), 5 * index % 250, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        container.mux(stream.encode(None))
-    return path
-
-
 @pytest.fixture
-def clip(tmp_path):
+def clip(tmp_path, write_clip):
     return write_clip(tmp_path / "clip.mp4", 10)
 
 
-def write_model(path, inputs, output=(1, 84, 21), op="head"):
-    """A model that gives a constant of the shape of `output`, whatever its inputs are."""
-    values = [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in inputs]
-    constant = helper.make_tensor("value", FLOAT, output, np.zeros(output, np.float32).tobytes(), raw=True)
-    node = helper.make_node("Constant", [], ["out"], value=constant)
-    result = helper.make_tensor_value_info("out", FLOAT, output)
-    graph = helper.make_graph([node], op, values, [result])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
-    return path
-
-
 @pytest.fixture
-def model(tmp_path):
-    """The smallest model that is taken for YOLOv8: 32x32, 16 + 4 + 1 rows."""
-    return write_model(tmp_path / "good.onnx", [("images", FLOAT, (1, 3, 32, 32))])
+def model(tmp_path, write_model):
+    return write_model(tmp_path / "good.onnx")
 
 
 def test_good_input_is_served(serve):
@@ -93,7 +69,7 @@ def test_a_file_that_is_no_video(serve, tmp_path):
     assert "notes.mp4" in line
 
 
-def test_a_video_without_frames(serve, tmp_path):
+def test_a_video_without_frames(serve, tmp_path, write_clip):
     code, line = serve(write_clip(tmp_path / "none.mp4", 0))
     assert code == 1
     assert "none.mp4" in line
@@ -127,7 +103,7 @@ def test_a_model_that_is_corrupt(serve, tmp_path, content):
     assert "broken.onnx" in line
 
 
-def test_a_model_whose_head_is_not_known(serve, tmp_path):
+def test_a_model_whose_head_is_not_known(serve, tmp_path, write_model):
     odd = write_model(tmp_path / "odd.onnx", [("images", FLOAT, (1, 3, 32, 32))], output=(1, 7, 11, 13))
     code, line = serve(path=odd)
     assert code == 1
@@ -135,14 +111,14 @@ def test_a_model_whose_head_is_not_known(serve, tmp_path):
     assert "1x7x11x13" in line
 
 
-def test_a_model_of_two_inputs(serve, tmp_path):
+def test_a_model_of_two_inputs(serve, tmp_path, write_model):
     two = write_model(tmp_path / "two.onnx", [("images", FLOAT, (1, 3, 32, 32)), ("sizes", FLOAT, (1, 2))])
     code, line = serve(path=two)
     assert code == 1
     assert "sizes" in line
 
 
-def test_a_model_of_int8_inputs(serve, tmp_path):
+def test_a_model_of_int8_inputs(serve, tmp_path, write_model):
     small = write_model(tmp_path / "small.onnx", [("images", TensorProto.INT8, (1, 3, 32, 32))])
     code, line = serve(path=small)
     assert code == 1
@@ -164,10 +140,18 @@ def test_a_class_that_the_model_does_not_know(serve, model):
 
 
 @pytest.mark.parametrize("size", [(2, 2), (66, 50), (130, 2)])
-def test_sizes_at_the_edge_are_served_and_filmed(serve, tmp_path, size):
+def test_sizes_at_the_edge_are_served_and_filmed(serve, tmp_path, size, write_clip):
     video = {"bind": f"ipc://{tmp_path}/v", "when": "always"}
     publish = {"detections": {"bind": f"ipc://{tmp_path}/d"}, "video": video}
     assert serve(write_clip(tmp_path / "edge.mp4", 5, size), publish=publish) == (0, "")
+
+
+def test_a_frame_of_8k_is_served_and_filmed(serve, tmp_path, write_clip):
+    video = {"bind": f"ipc://{tmp_path}/v", "when": "always", "preset": "ultrafast"}
+    publish = {"detections": {"bind": f"ipc://{tmp_path}/d"}, "video": video, "file": {"path": "out.jsonl"}}
+    assert serve(write_clip(tmp_path / "8k.mp4", 1, (7680, 4320)), publish=publish) == (0, "")
+    lines = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert [(line["width"], line["height"]) for line in lines if "detections" in line] == [(7680, 4320)]
 
 
 def test_a_picture_of_one_pixel_is_served_and_filmed(serve, tmp_path):

@@ -3,39 +3,17 @@
 import signal
 import socket
 
-import av
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 
 @pytest.fixture
-def model(tmp_path):
-    """A model of 32x32 that finds nothing: the shape of YOLOv8, all zeros."""
-    path = tmp_path / "nothing.onnx"
-    value = helper.make_tensor(
-        "value", TensorProto.FLOAT, (1, 84, 21), np.zeros((1, 84, 21), np.float32).tobytes(), True
-    )
-    node = helper.make_node("Constant", [], ["out"], value=value)
-    picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, 32, 32))
-    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, (1, 84, 21))
-    graph = helper.make_graph([node], "nothing", [picture], [out])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
-    return {"path": str(path)}
+def model(tmp_path, write_model):
+    return {"path": str(write_model(tmp_path / "nothing.onnx"))}
 
 
 @pytest.fixture
-def clip(tmp_path):
-    path = tmp_path / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", 25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for index in range(25):
-            picture = np.full((48, 64, 3), 9 * index, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        container.mux(stream.encode(None))
-    return {"uri": str(path)}
+def clip(tmp_path, write_clip):
+    return {"uri": str(write_clip(tmp_path / "clip.mp4", 25))}
 
 
 @pytest.fixture
