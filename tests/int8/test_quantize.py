@@ -91,7 +91,7 @@ def test_below_the_least_agreement_nothing_is_written(folder, tmp_path, monkeypa
 
 
 def test_a_cache_written_from_our_scales_gives_the_same_tensorrt_file(folder, tmp_path):
-    arguments = ("--calibration", folder / "seen", "--method", "entropy", "--write-cache", tmp_path / "net.cache")
+    arguments = ("--calibration", folder / "seen", "--method", "mse", "--write-cache", tmp_path / "net.cache")
     quantized(folder, tmp_path / "a", *arguments)
     assert (tmp_path / "net.cache").read_text().startswith("TRT-8600-EntropyCalibration2\n")
     quantized(folder, tmp_path / "b", "--cache", tmp_path / "net.cache")
