@@ -86,7 +86,8 @@ def calibrate(
         for name, value in passes[batch.shape](batch):
             result.histograms[name].add(value, name)
             if name in by_channel:
-                largest = np.maximum(value.max(axis=(0, 2, 3)), -value.min(axis=(0, 2, 3)))
+                others = tuple(axis for axis in range(value.ndim) if axis != 1)
+                largest = np.maximum(value.max(axis=others), -value.min(axis=others))
                 result.channels[name] = np.maximum(result.channels.get(name, largest), largest)
         digest.update(np.ascontiguousarray(batch).data)
         result.frames += batch.shape[0]

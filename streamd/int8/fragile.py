@@ -3,8 +3,9 @@
 Activations have one scale a tensor. Where a layer mixes all channels, its weights make up for channels of small
 range, and large ones dominate the answer anyhow. A depthwise layer does not mix: a channel whose largest value is
 below two of the 127 codes arrives as 0, 1 or 2 and is lost for good. Stems that feed a depthwise layer are like that
-(YOLOX-Nano: 31 % of the channels of its second layer's input, which alone took agreement with the float model from
-0.94 to 0). Sources: channel-range ratios as the cause of collapse, in facts D.8; the threshold is our own.
+(YOLOX-Nano: 31 % of the channels of its second layer's input; with that layer alone in float, agreement with the
+float model rises from 0.72 to 0.94). Sources: channel-range ratios as the cause of collapse, in facts D.8; the
+threshold is our own, well above what any other layer of that network loses, 3 %.
 """
 
 from collections.abc import Iterable
@@ -38,7 +39,7 @@ def find(graph: Graph, placement: Placement, calibration: Calibration) -> list[F
         if layer not in placement.layers or tensor not in channels:
             continue
         group: Iterable[str] = next((group for group in placement.groups if tensor in group), (tensor,))
-        top = max(calibration.histograms[name].amax for name in group)
+        top = max(calibration.histograms[name].amax for name in group if name in calibration.histograms)
         lost = sum(value < LOST * top for value in channels[tensor]) / len(channels[tensor])
         if lost > MOST_LOST:
             found.append(Fragile(layer, tensor, lost))

@@ -114,7 +114,7 @@ class _Writer:
             return False
         if (node.name, i) in self._reads:
             return True
-        return self._profile.integer_layers and node not in self._head
+        return self._profile.integer_layers and node not in self._head and node.name not in self._kept
 
     def _pair(self, name: str) -> Iterator[NodeProto]:
         pair = self._pairs.get(name)

@@ -242,5 +242,7 @@ def test_what_a_kept_layer_reads_is_not_quantized_on_the_way_in_the_cpu_file(det
     made = Made(detector_model, pictures, lambda node: node.name == "m2")
     model = made.write(qdq.CPU)
     output = next(node.output[0] for node in model.graph.node if node.name == "m1")
+    (kept,) = (node for node in model.graph.node if node.name == "m2")
+    assert not [name for name in kept.input if name.endswith("/dequantized")]
     assert output not in {node.input[0] for node in nodes(model, "QuantizeLinear")}
     run(model, pictures[0], fused=True)
