@@ -1,14 +1,11 @@
 """Where a source picture lands in a model's input: the one geometry that preprocess applies and postprocess undoes."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from streamd.frames import F32
-
-Fit = Literal["letterbox", "stretch", "crop"]
-Anchor = Literal["center", "top-left"]
+from streamd.manifest import Anchor, Fit
 
 
 @dataclass(frozen=True, slots=True)

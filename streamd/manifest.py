@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from streamd.errors import ModelError
-from streamd.letterbox import Anchor, Fit
 
 VERSION = 1
 MAX_SIDE = 16_384  # pixels; no detector is near it, and a slip of the pen does not allocate gigabytes
 
+Fit = Literal["letterbox", "stretch", "crop"]
+Anchor = Literal["center", "top-left"]
 HeadName = Literal[
     "yolov3", "yolov5", "yolov6", "yolov8", "yolox", "end2end", "rtdetr", "efficient_nms", "obb", "classify"
 ]
