@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import av
 import av.error
@@ -38,6 +38,10 @@ _CAUSES: tuple[tuple[type[Exception], Cause, str, str], ...] = (
 
 
 Packet: TypeAlias = "AnyPacket[AnyStream]"  # quoted: generic only in PyAV's stubs
+
+
+# A title in another encoding is no reason to see nothing. From PyAV 19 on that goes without saying, and cannot be said.
+_LENIENT: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 
 class Stream:
@@ -135,8 +139,7 @@ def open_stream(
         StreamError: it cannot be opened, holds no video, or the video has no decoder here.
     """
     try:
-        # a title in another encoding is no reason to see nothing
-        container = av.open(target, options=options, timeout=timeout, metadata_errors="replace")
+        container = av.open(target, options=options, timeout=timeout, **_LENIENT)
     except (av.FFmpegError, OSError) as error:
         raise explained(error, shown) from error
     try:
