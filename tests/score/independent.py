@@ -3,8 +3,8 @@
     streamd scenes --out /tmp/held-out --images 500
     python tests/score/independent.py streamd/assets/street.onnx /tmp/held-out
 
-For a YOLOv8-like ONNX with a square input, labels in the order of the categories, confidence from 0.001, NMS at an
-IoU of 0.7 within a class, at most 300 boxes a picture.
+For a YOLOv8-like ONNX with a square input, labels in the order of the categories, confidence from 0.001, the best
+class of each cell, NMS at an IoU of 0.7 within a class, at most 300 boxes a picture.
 """
 
 import json
@@ -29,7 +29,8 @@ def found(session, picture):
     canvas[top : top + h, left : left + w] = cv2.resize(picture, (w, h), interpolation=cv2.INTER_LINEAR)
     tensor = canvas[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 255
     (rows,) = session.run(None, {name: tensor})[0]
-    cells, kinds = np.nonzero(rows[4:].T > LEAST)
+    cells = np.flatnonzero(rows[4:].max(0) > LEAST)
+    kinds = rows[4:, cells].argmax(0)
     scores, (x, y, w, h) = rows[4 + kinds, cells], rows[:4, cells]
     boxes = np.stack(((x - w / 2 - left) / scale, (y - h / 2 - top) / scale, w / scale, h / scale), 1)
     kept = np.array(cv2.dnn.NMSBoxesBatched(boxes.tolist(), scores.tolist(), kinds.tolist(), LEAST, OVERLAP), int)
