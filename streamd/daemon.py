@@ -12,7 +12,6 @@ waits for a film, and nothing waits for a subscriber. `Daemon` builds and joins;
 signals, and ends it.
 """
 
-import math
 from dataclasses import dataclass
 
 import cv2
@@ -189,7 +188,7 @@ class Daemon:
         """Give a camera its lanes and stages; they do not run yet."""
         source, camera = self._arriving.pop(name), self.settings.cameras[name]
         line, metrics, video = self._lines[camera.model], self._metrics.camera(name), self.settings.publish.video
-        metrics.watch(source.stats, camera.read_timeout if source.live else math.inf)
+        metrics.watch(source.stats, source.patience_s)
         audience = Audience(self._sink, name, always=video is not None and video.when == "always")
         overflow = Overflow.DROP_OLDEST if source.live else Overflow.BLOCK
         films: list[AnyStage] = []
