@@ -19,6 +19,7 @@ from streamd.int8.calibrate import calibrate
 from streamd.int8.judge import Saving
 from streamd.int8.lint import lint
 from streamd.int8.placement import plan
+from streamd.int8.scales import Scales
 from streamd.manifest import Input, Manifest
 
 
@@ -170,6 +171,14 @@ def test_vnni_is_read_from_the_processors_flags(tmp_path, text, expected):
 
 def test_a_processor_that_cannot_be_asked_has_none(tmp_path):
     assert not quantize.has_vnni(tmp_path / "none")
+
+
+def test_the_best_method_agrees_at_both_overlaps_and_then_drifts_least():
+    def trial(name, matched50, matched90, drift):
+        return quantize.Trial(name, Scales(), quantize.Agreement(9, 9, matched50, matched90, 0, 0, drift, drift))
+
+    loose, tight, steady = trial("a", 0.99, 0.8, 0.1), trial("b", 0.98, 0.9, 0.2), trial("c", 0.98, 0.9, 0.1)
+    assert max((loose, tight, steady), key=lambda one: one.rank).method == "c"
 
 
 def test_the_saving_says_when_int8_loses():
