@@ -7,10 +7,18 @@ import av
 import numpy as np
 import onnx
 import pytest
+import structlog
 from onnx import TensorProto, helper
 
 SERVER = Path(__file__).resolve().parent / "rtsp_server.py"
 SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was():
+    """A command that sets up the log sets it up for the whole process: the next test begins with structlog's own."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
