@@ -20,6 +20,8 @@ MODEL = "bundled:street.onnx"
 SOURCE = "bundled:street.mp4"
 SUBSCRIBED_S = 15.0
 
+Socket = Literal["detections", "video"]
+
 
 @click.command(name="bench")
 @click.argument("config", required=False, type=click.Path(path_type=Path))
@@ -29,6 +31,7 @@ SUBSCRIBED_S = 15.0
 @click.option("--threads", default=0, show_default=True, type=click.IntRange(0, 256), help="0: one a core.")
 @click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(min=0.5), help="Of each side a round.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option("--subscriber", is_flag=True, help="Have a subscriber on this machine receive the detections, too.")
 @click.option("--video", is_flag=True, help="Have a subscriber watch the annotated video, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -39,13 +42,14 @@ def command(
     threads: int,
     seconds: float,
     rounds: int,
+    subscriber: bool,
     video: bool,
     as_json: bool,
 ) -> None:
-    """Measure how much of a model's own speed reaches the subscriber.
+    """Measure how much of a model's own speed reaches the sockets.
 
-    With CONFIG its cameras and their one model are measured, otherwise one --model on one --source. A subscriber
-    in a process of its own receives the detections.
+    With CONFIG its cameras and their one model are measured, otherwise one --model on one --source. Detections are
+    published; whoever reads them here takes cores from the daemon, so readers are started only when asked for.
     """
     from streamd import log  # noqa: PLC0415 - `streamd --help` must not load the rooms
     from streamd.bench import bench  # noqa: PLC0415 - likewise
@@ -60,11 +64,13 @@ def command(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamd-bench-")))
         settings = from_file(config, folder) if config else one_stream(model, source, batch, threads, folder)
         sink = stack.enter_context(open_sinks(settings.publish, clock))
-        listen(stack, "subscribe", sink.endpoints["detections"], "--json")
+        if subscriber:
+            listen(stack, "subscribe", sink.endpoints["detections"], "--json")
         if video:
             camera = next(iter(settings.cameras))
             listen(stack, "record", sink.endpoints["video"], "--camera", camera, "--out", str(folder / "recorded"))
-        wait_for(sink, "detections", "video") if video else wait_for(sink, "detections")
+        wanted: dict[Socket, bool] = {"detections": subscriber, "video": video}
+        wait_for(sink, *(socket for socket, there in wanted.items() if there))
         report = bench(settings, sink, clock, seconds=seconds, rounds=rounds)
     click.echo(json.dumps(asdict(report)) if as_json else told(asdict(report)))
 
@@ -100,7 +106,7 @@ def absolute(place: str) -> str:
     return place if ":" in place else str(Path(place).resolve())
 
 
-def wait_for(sink: "Sinks", *sockets: Literal["detections", "video"]) -> None:
+def wait_for(sink: "Sinks", *sockets: Socket) -> None:
     """Wait until the commands that read along have subscribed."""
     from streamd.clock import StopGroup, SystemClock  # noqa: PLC0415 - likewise
 

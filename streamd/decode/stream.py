@@ -146,7 +146,8 @@ def open_stream(
         video = _best_video(container, shown)
         context = video.codec_context
         context.thread_type = "SLICE" if live else "AUTO"
-        context.thread_count = min(2 if live else 4, os.cpu_count() or 1)  # a process may hold many cameras
+        # A process may hold many cameras, and the models need their cores: on two, one thread a camera is best.
+        context.thread_count = max(1, min(2 if live else 4, (os.cpu_count() or 1) // 2))
         context.copy_opaque = True  # carries the time of arrival from the packet to its frame
         return Stream(container, video, shown, stats, gated=live)
     except BaseException:
