@@ -4,6 +4,8 @@ Every method and every choice of what stays in floating point reads the same `Ca
 """
 
 import hashlib
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,13 +70,15 @@ def calibrate(
 
     Raises:
         DataError: there is no batch, one does not fit the model, or a tensor holds NaN or infinite values.
-        ModelError: the model has more than one input, or cannot be run.
+        ModelError: the model has more than one input or nothing to quantize, or cannot be run.
     """
     if len(graph.inputs) != 1:
         raise ModelError(
             f"{graph.name}: has {len(graph.inputs)} inputs", mend="calibrate a model with one, the picture"
         )
     names = observed(graph, whole=whole)
+    if not names:
+        raise ModelError(f"{graph.name}: has no layer that INT8 would serve", mend="name a model with convolutions")
     digest = hashlib.sha256()
     result = Calibration(graph.sha256, "", 0, {name: Histogram() for name in names})
     by_channel = set(depthwise(graph).values())
@@ -133,12 +137,15 @@ def load(path: Path) -> Calibration:
         about = msgspec.json.decode(sidecar.read_bytes(), type=_Sidecar)
         with np.load(counts, allow_pickle=False) as file:
             rows = np.asarray(file["counts"], np.int64)
-    except (msgspec.DecodeError, ValueError, KeyError, EOFError) as error:
-        raise DataError(f"{sidecar}: not a calibration: {error}", mend=mend) from error
+    except (msgspec.DecodeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        broken = sidecar if isinstance(error, msgspec.DecodeError) else counts
+        raise DataError(f"{broken}: not a calibration: {error}", mend=mend) from error
     except OSError as error:
         raise DataError(
             f"{error.filename}: {error.strerror}", mend="name what `streamd calibrate --out` wrote"
         ) from error
+    if (rows < 0).any() or any(tensor.range < 0 for tensor in about.tensors.values()):
+        raise DataError(f"{counts}: not a calibration: a count or a range is negative", mend=mend)
     result = Calibration(about.model_sha256, about.data_sha256, about.frames)
     if about.v != VERSION or rows.shape != (len(about.tensors), Histogram().counts.size):
         raise DataError(f"{counts}: does not belong to {sidecar}, or is of another version", mend=mend)
@@ -179,5 +186,7 @@ def _check(graph: Graph, batch: F32) -> None:
 
 
 def _paths(path: Path) -> tuple[Path, Path]:
+    if not path.name:
+        raise DataError(f"{path}: names no file", mend="name a file, like calibration.npz")
     stem = path.with_suffix("") if path.suffix in {".npz", ".json"} else path
     return stem.with_name(stem.name + ".npz"), stem.with_name(stem.name + ".json")

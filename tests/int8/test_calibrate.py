@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import numpy as np
+import onnx
 import pytest
 
 from streamd.errors import DataError, ModelError
@@ -124,3 +127,28 @@ def test_counts_of_another_calibration_are_refused(detector, pictures, tmp_path)
     np.savez_compressed(tmp_path / "a.npz", counts=np.zeros((2, 5)))
     with pytest.raises(DataError, match="does not belong"):
         load(tmp_path / "a")
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_damaged_counts_are_named(tmp_path, damage):
+    np.savez_compressed(tmp_path / "c.npz", counts=np.arange(8192)[None])
+    (tmp_path / "c.json").write_text('{"v": 1, "model_sha256": "", "data_sha256": "", "frames": 1, "tensors": {}}')
+    data = bytearray((tmp_path / "c.npz").read_bytes())
+    half = len(data) // 2
+    data[half] ^= 0x5A
+    (tmp_path / "c.npz").write_bytes(data[:half] if damage == "cut" else data)
+    with pytest.raises(DataError, match=r"c\.npz: not a calibration"):
+        load(tmp_path / "c")
+
+
+def test_a_path_without_a_name_is_refused():
+    with pytest.raises(DataError, match="names no file"):
+        load(Path())
+
+
+def test_a_model_with_nothing_to_quantize_is_refused():
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 8, 8]) for name in "xy"]
+    body = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", values[:1], values[1:])
+    model = onnx.helper.make_model(body, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    with pytest.raises(ModelError, match="no layer that INT8 would serve"):
+        calibrate(graphs.prepare(model), [np.zeros((1, 3, 8, 8), np.float32)])
