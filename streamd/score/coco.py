@@ -81,7 +81,10 @@ def _check(annotation: _Annotation, place: str, index: dict[int, int]) -> None:
 
 
 def _truth(folder: Path, image: _Image, annotations: list[_Annotation], index: dict[int, int]) -> Truth:
-    path = next((p for p in (folder / image.file_name, folder / "images" / image.file_name) if p.is_file()), None)
+    try:
+        path = next((p for p in (folder / image.file_name, folder / "images" / image.file_name) if p.is_file()), None)
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise DataError(f"{folder / NAME}: an image's file_name: {error}", mend="name a picture to be read") from error
     if path is None:
         raise DataError(
             f"{folder / NAME}: image {image.file_name} is not there", mend=f"put it in {folder} or in its images/"

@@ -86,6 +86,7 @@ def test_pictures_without_labels_are_no_class_called_images(yolo):
         (lambda file: file["annotations"][0].update(bbox=[1, 2, 3]), "Expected `array` of length 4"),
         (lambda file: file["annotations"][0].update(bbox=["a"] * 4), "Expected `float`, got `str`"),
         (lambda file: file["images"][0].update(file_name="gone.png"), r"image gone\.png is not there; put it in"),
+        (lambda file: file["images"][0].update(file_name="x" * 5000), "File name too long.*name a picture to be read"),
         (lambda file: file["images"][0].update(width=0), "Expected `int` >= 1"),
         (lambda file: file["images"].append(file["images"][0]), "share an id; list each image once"),
         (lambda file: file.update(images=[], annotations=[]), "its images are none"),
