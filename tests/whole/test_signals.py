@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 
 import pytest
 
@@ -19,8 +19,14 @@ def bottles(house, real):
 def wait_for(word, house, process):
     """Wait until the process logs a word; fail when it ends before."""
     while word not in house.printed(process)[1]:
-        assert process.poll() is None, house.printed(process)[1]
-        time.sleep(0.01)
+        assert not ends_within(0.01, process), house.printed(process)[1]
+
+
+def ends_within(seconds, process):
+    """Wait for the process to end, for so long at most; true when it has."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process.poll() is not None
 
 
 @pytest.mark.timeout(60)
@@ -29,7 +35,7 @@ def test_a_storm_of_reloads_changes_nothing(house, bottles):
     wait_for('"online"', house, daemon)
     for _ in range(500):
         daemon.send_signal(signal.SIGHUP)
-        time.sleep(0.001)
+        assert not ends_within(0.001, daemon)
     _, log = house.end(daemon, signal.SIGTERM)
     assert daemon.returncode == 0, log
     assert '"reloaded"' in log
