@@ -1,12 +1,12 @@
 """The values that travel down the corridor: frozen, slotted, and owned by whoever holds them.
 
-A `Picture` is 8-bit planar YUV 4:2:0 on the host. Its arrays may be views of decoder memory that is still a
-reference picture, so they are never written: who wants to draw makes a copy first (`Picture.copy`).
+A `Picture` is 8-bit planar YUV 4:2:0 on the host, a `Surface` the same in the memory of a GPU. Both may be views of
+decoder memory that is still a reference picture, so they are never written: who wants to draw makes a copy first.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,33 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Surface:
+    """A picture in the memory of a GPU: NV12 (1 byte a sample), P010 (2 bytes), or packed B, G, R without chroma.
+
+    `pixels` and `chroma` are addresses, pitches are bytes from row to row, width and height are pixels. `owner` keeps
+    the memory: as long as it is referenced nobody else writes there, so whoever has a kernel read it holds it until
+    that kernel has ended. `ready` is the CUDA event after which it may be read; None: at once.
+    """
+
+    pixels: int
+    pitch: int
+    width: int
+    height: int
+    chroma: int = 0
+    chroma_pitch: int = 0
+    sample_bytes: int = 1
+    colour: Colour = Colour()
+    owner: object = None
+    ready: Any = None
+
+    def __post_init__(self) -> None:
+        pair = 2 * self.sample_bytes
+        odd = self.pixels % self.sample_bytes or self.pitch % self.sample_bytes
+        if odd or self.chroma % pair or self.chroma_pitch % pair:
+            raise ValueError(f"{self}: planes and pitches are whole samples, of chroma whole pairs")
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One decoded frame of one camera.
 
@@ -69,7 +96,7 @@ class Frame:
     seq: int
     pts_ns: int
     captured_at_ns: int
-    picture: Picture
+    picture: Picture | Surface
     infer: bool = True
 
     @property

@@ -29,12 +29,36 @@ class DeviceArray(Protocol):
     def flags(self) -> Flags:
         """How its memory lies."""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements."""
+
     def __getitem__(self, at: slice, /) -> "DeviceArray":
         """Return a part of it, in the same memory."""
 
 
+class Event(Protocol):
+    """A point in a stream's work, of CuPy."""
+
+    def record(self, stream: "Stream", /) -> None:
+        """Stand behind whatever `stream` has been given so far."""
+
+    def synchronize(self) -> None:
+        """Wait until the work before it is done; the thread sleeps."""
+
+
 class Stream(Protocol):
     """A stream of CuPy: while it is entered, CuPy's work goes to it."""
+
+    @property
+    def ptr(self) -> int:
+        """Its handle, for other libraries."""
+
+    def wait_event(self, event: Event, /) -> None:
+        """Have what follows wait for `event`; the thread does not."""
+
+    def synchronize(self) -> None:
+        """Wait until all of its work is done."""
 
     def __enter__(self) -> object:
         """Make it the current one."""

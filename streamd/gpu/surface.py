@@ -1,36 +1,13 @@
-"""Decoded pictures in device memory, and the table that tells a letterbox kernel of a batch of them."""
+"""The table that tells a letterbox kernel of a batch of surfaces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from streamd.frames import U8
+from streamd.frames import U8, Surface
 from streamd.gpu.layouts import SURFACE
 from streamd.letterbox import Letterbox
-
-
-@dataclass(frozen=True, slots=True)
-class Surface:
-    """NV12 (1 byte a sample), P010 (2 bytes), or packed B, G, R without chroma. Owns nothing.
-
-    `pixels` and `chroma` are addresses, pitches are bytes from row to row, width and height are pixels.
-    """
-
-    pixels: int
-    pitch: int
-    width: int
-    height: int
-    chroma: int = 0
-    chroma_pitch: int = 0
-    sample_bytes: int = 1
-
-    def __post_init__(self) -> None:
-        pair = 2 * self.sample_bytes
-        odd = self.pixels % self.sample_bytes or self.pitch % self.sample_bytes
-        if odd or self.chroma % pair or self.chroma_pitch % pair:
-            raise ValueError(f"{self}: planes and pitches are whole samples, of chroma whole pairs")
 
 
 def surface_table(

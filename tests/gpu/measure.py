@@ -13,12 +13,12 @@ import cupy
 import cv2
 import numpy as np
 
-from streamd.frames import Colour, Picture
+from streamd.frames import Colour, Picture, Surface
 from streamd.gpu import detect, ops
 from streamd.gpu.draw import draw_nv12
 from streamd.gpu.kernels import DeviceKernels
 from streamd.gpu.layouts import CANVAS, GEOMETRY, MARK, geometry_row
-from streamd.gpu.surface import Surface, surface_table
+from streamd.gpu.surface import surface_table
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input
 from streamd.preprocess import HostPreprocess

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from streamd.frames import Colour, Picture
+from streamd.frames import Colour, Picture, Surface
 from streamd.gpu import ops
 from streamd.gpu.layouts import SURFACE
-from streamd.gpu.surface import Surface, surface_table
+from streamd.gpu.surface import surface_table
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input
 from streamd.preprocess import bgr

@@ -1,0 +1,179 @@
+"""One GPU: its memory, streams, events and kernels, behind the few verbs that the rooms use.
+
+    gpu = open_gpu("cuda:0")
+    stream, rows = gpu.stream(), gpu.zeros((16, 3, 640, 640), np.float16)
+    staging = gpu.pinned((1024,), np.uint8)          # host memory that copies run from while the thread goes on
+    with gpu.active():                               # CUDA keeps the current GPU a thread
+        gpu.upload(staging, table, stream)
+
+Streams do not wait for one another, nor for the default stream: events order them (timeline.py). Nothing here waits
+for a whole device.
+"""
+
+from contextlib import AbstractContextManager
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from streamd.errors import DeviceError
+from streamd.gpu.arrays import DeviceArray, Event, Stream
+from streamd.gpu.kernels import DeviceKernels, Kernels
+
+Shape = tuple[int, ...]
+
+
+class Gpu(Protocol):
+    """What the rooms ask of a GPU; tests have one whose memory is the host's."""
+
+    @property
+    def index(self) -> int:
+        """Its number, as in `cuda:0`."""
+
+    @property
+    def kernels(self) -> Kernels:
+        """Its kernels."""
+
+    def active(self) -> AbstractContextManager[object]:
+        """Make it the calling thread's current GPU while the block runs."""
+
+    def stream(self) -> Stream:
+        """Make a stream."""
+
+    def event(self) -> Event:
+        """Make an event that tells time and lets a thread sleep until it."""
+
+    def mark_decoded(self) -> Event:
+        """Return an event behind all that the default stream was given: FFmpeg's copies of decoded frames."""
+
+    def zeros(self, shape: Shape, dtype: npt.DTypeLike) -> DeviceArray:
+        """Allocate device memory."""
+
+    def pinned(self, shape: Shape, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Allocate page-locked host memory."""
+
+    def upload(self, host: npt.NDArray[Any], to: DeviceArray, stream: Stream) -> None:
+        """Copy all of `host`, pinned and contiguous, to the front of `to`."""
+
+    def download(self, array: DeviceArray, to: npt.NDArray[Any], stream: Stream) -> None:
+        """Fill all of `to`, pinned and contiguous, from the front of `array`."""
+
+    def address(self, array: DeviceArray) -> int:
+        """Return where `array` begins."""
+
+    def elapsed_s(self, begin: Event, end: Event) -> float:
+        """Return the time between two events that have passed."""
+
+
+class CudaGpu:
+    """A GPU through CuPy."""
+
+    def __init__(self, cupy: ModuleType, index: int) -> None:
+        self._cupy = cupy
+        self.index = index
+        self.kernels: Kernels = DeviceKernels()
+
+    def active(self) -> AbstractContextManager[object]:
+        """Make it the calling thread's current GPU while the block runs."""
+        device: AbstractContextManager[object] = self._cupy.cuda.Device(self.index)
+        return device
+
+    def stream(self) -> Stream:
+        """Make a stream that no other holds up."""
+        with self.active():
+            stream: Stream = self._cupy.cuda.Stream(non_blocking=True)
+        return stream
+
+    def event(self) -> Event:
+        """Make an event that tells time and lets a thread sleep until it."""
+        with self.active():
+            event: Event = self._cupy.cuda.Event(block=True)
+        return event
+
+    def mark_decoded(self) -> Event:
+        """Return an event behind all that the default stream was given: FFmpeg's copies of decoded frames."""
+        with self.active():
+            event: Event = self._cupy.cuda.Event(disable_timing=True)
+            event.record(self._cupy.cuda.Stream.null)
+        return event
+
+    def zeros(self, shape: Shape, dtype: npt.DTypeLike) -> DeviceArray:
+        """Allocate device memory; DeviceError when there is none left."""
+        try:
+            with self.active():
+                array: DeviceArray = self._cupy.zeros(shape, dtype)
+                self._cupy.cuda.Stream.null.synchronize()
+            return array
+        except self._cupy.cuda.memory.OutOfMemoryError as error:
+            size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+            raise DeviceError(
+                f"cuda:{self.index}: no memory for {size / 1e6:.0f} MB", mend="lower batch, or use fewer models"
+            ) from error
+
+    def pinned(self, shape: Shape, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Allocate page-locked host memory."""
+        count = int(np.prod(shape))
+        with self.active():
+            memory = self._cupy.cuda.alloc_pinned_memory(max(1, count * np.dtype(dtype).itemsize))
+        return np.frombuffer(memory, dtype, count).reshape(shape)
+
+    def upload(self, host: npt.NDArray[Any], to: DeviceArray, stream: Stream) -> None:
+        """Copy all of `host`, pinned and contiguous, to the front of `to`."""
+        _check_room(to, host.nbytes)
+        cast(Any, to).data.copy_from_host_async(host.ctypes.data, host.nbytes, stream)
+
+    def download(self, array: DeviceArray, to: npt.NDArray[Any], stream: Stream) -> None:
+        """Fill all of `to`, pinned and contiguous, from the front of `array`."""
+        _check_room(array, to.nbytes)
+        cast(Any, array).data.copy_to_host_async(to.ctypes.data, to.nbytes, stream)
+
+    def address(self, array: DeviceArray) -> int:
+        """Return where `array` begins."""
+        return int(cast(Any, array).data.ptr)
+
+    def elapsed_s(self, begin: Event, end: Event) -> float:
+        """Return the time between two events that have passed."""
+        return float(self._cupy.cuda.get_elapsed_time(begin, end)) / 1e3
+
+
+def open_gpu(device: str) -> Gpu:
+    """Open `cuda:N`.
+
+    Raises:
+        DeviceError: CuPy is not installed, finds no driver, or there is no such GPU.
+    """
+    index = device_index(device)
+    try:
+        import cupy  # type: ignore[import-not-found]  # only GPU installations have it # noqa: PLC0415
+    except ImportError as error:
+        raise DeviceError(
+            f"device {device}: CuPy is not installed", mend="pip install 'streamd[gpu]', or set device: cpu"
+        ) from error
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(
+            f"device {device}: CUDA finds no GPU ({error})", mend="`streamd doctor` tells what is missing"
+        ) from error
+    if index >= count:
+        there = "only cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+        raise DeviceError(f"device {device}: there is no such GPU", mend=f"this machine has {there}")
+    return CudaGpu(cupy, index)
+
+
+def device_index(device: str) -> int:
+    """Return N of `cuda:N`; `cuda` alone is `cuda:0`.
+
+    Raises:
+        DeviceError: it is spelled otherwise.
+    """
+    name, _, number = device.partition(":")
+    if name != "cuda" or (number and not number.isdecimal()) or device.endswith(":"):
+        raise DeviceError(f"device '{device}' is not known", mend="write cpu, or cuda:0 for the first GPU")
+    return int(number or 0)
+
+
+def _check_room(array: DeviceArray, size: int) -> None:
+    if not array.flags.c_contiguous or array.nbytes < size:
+        raise ValueError(f"{size} bytes do not fit an array of {array.nbytes}, {array.dtype} {array.shape}")
