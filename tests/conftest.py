@@ -1,5 +1,6 @@
 """Fixtures that every room shares."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import onnx
 import pytest
 import structlog
 from onnx import TensorProto, helper
+
+from streamd import bundled
+from tests.gpu.host_gpu import HostGpu
+from tests.kernels.host_kernels import HostKernels
 
 SERVER = Path(__file__).resolve().parent / "rtsp_server.py"
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -28,6 +33,20 @@ def real() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real input: {folder} is missing")
     return folder
+
+
+@pytest.fixture(scope="session")
+def host_kernels(tmp_path_factory):
+    """The kernels, compiled for the host."""
+    if shutil.which("g++") is None:
+        pytest.skip("no g++ to compile the kernels for the host: apt install g++")
+    return HostKernels(tmp_path_factory.mktemp("kernels"), bundled.folder("kernels"))
+
+
+@pytest.fixture
+def host_gpu(host_kernels):
+    """A GPU whose memory is the host's."""
+    return HostGpu(host_kernels)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,88 @@
+"""A GPU whose memory is the host's and whose kernels g++ compiled: what streamd does on a GPU, run without one.
+
+All that is put on a stream has happened when the call returns, so a wait that is missing does not show here; on a
+GPU it does. Memory is new at every call, as is what `upload` and `download` leave: copies, never views.
+"""
+
+from contextlib import nullcontext
+
+import numpy as np
+
+
+class HostStream:
+    """A stream that has always caught up."""
+
+    ptr = 0
+
+    def wait_event(self, event):
+        assert isinstance(event, HostEvent)
+
+    def synchronize(self):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+
+class HostEvent:
+    """An event that has always passed; `recorded` counts."""
+
+    def __init__(self):
+        self.recorded = 0
+
+    def record(self, stream):
+        assert isinstance(stream, HostStream)
+        self.recorded += 1
+
+    def synchronize(self):
+        pass
+
+
+class HostGpu:
+    """`streamd.gpu.device.Gpu`, of `tests.kernels.host_kernels.HostKernels`."""
+
+    index = 0
+
+    def __init__(self, kernels):
+        self.kernels = kernels
+
+    def active(self):
+        return nullcontext()
+
+    def stream(self):
+        return HostStream()
+
+    def event(self):
+        return HostEvent()
+
+    def mark_decoded(self):
+        return HostEvent()
+
+    def zeros(self, shape, dtype):
+        return np.zeros(shape, dtype)
+
+    def pinned(self, shape, dtype):
+        return np.zeros(shape, dtype)
+
+    def upload(self, host, to, stream):
+        assert isinstance(stream, HostStream)
+        _bytes(to)[: host.nbytes] = _bytes(host)
+
+    def download(self, array, to, stream):
+        assert isinstance(stream, HostStream)
+        _bytes(to)[:] = _bytes(array)[: to.nbytes]
+
+    def address(self, array):
+        return array.ctypes.data
+
+    def elapsed_s(self, begin, end):
+        assert isinstance(begin, HostEvent) and isinstance(end, HostEvent)
+        return 0.0
+
+
+def _bytes(array):
+    assert array.flags.c_contiguous
+    return array.reshape(-1).view(np.uint8)
