@@ -36,7 +36,7 @@ def cut(graph: Graph, observed: Sequence[str], shape: Sequence[int], budget: int
 
     A piece of a single node may hold more. What comes after the last observed tensor is left out.
     """
-    types, sizes = _inferred(graph, shape)
+    types, sizes = inferred(graph, shape)
     wanted = [name for name in dict.fromkeys(observed) if name in graph.producer]
     end = max((i + 1 for i, node in enumerate(graph.nodes) if not set(wanted).isdisjoint(node.output)), default=0)
     pieces = _pieces(graph.nodes[:end], set(wanted), sizes, budget) if end else []
@@ -81,7 +81,7 @@ def _value(name: str, types: dict[str, int]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), None)
 
 
-def _inferred(graph: Graph, shape: Sequence[int]) -> tuple[dict[str, int], dict[str, int]]:
+def inferred(graph: Graph, shape: Sequence[int]) -> tuple[dict[str, int], dict[str, int]]:
     """Return the element type and the bytes of every tensor that can be inferred."""
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
