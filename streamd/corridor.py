@@ -13,16 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import structlog
 
 from streamd.annotate.overlay import Overlay
 from streamd.errors import EncodeError
 from streamd.flow.stage import Outbox, Work
-from streamd.frames import Detections, EventKind, Frame, Notice, Packet, Picture
-from streamd.infer import Backend
+from streamd.frames import Detections, EventKind, Frame, Notice, Packet, Picture, Surface
 from streamd.letterbox import Letterbox
 from streamd.metrics import CameraMetrics, ModelMetrics
+from streamd.slots import SlotRing
 
 CALM: frozenset[EventKind] = frozenset({"online", "config"})
 
@@ -121,52 +120,62 @@ class Doorway:
             self._film.finish()
 
 
+class Fill(Protocol):
+    """Makes a slot's inputs of pictures, wherever those and the model are."""
+
+    def __call__(self, pictures: Sequence[Picture | Surface], slot: int) -> tuple[Letterbox, ...]:
+        """Fill the first rows of `slot`, one a picture; return where each stands in its row."""
+
+
+class Read(Protocol):
+    """Makes detections of what a run left in a slot, wherever that is."""
+
+    def __call__(self, slot: int, geometries: Sequence[Letterbox]) -> list[Detections]:
+        """Return one `Detections` a geometry, in source pixels; nothing in them refers to the slot."""
+
+
 class Prepare(Work[tuple[Frame, ...], Batch]):
     """Fills a free slot with a batch of frames."""
 
-    def __init__(
-        self,
-        preprocess: Callable[[Picture, np.ndarray], Letterbox],
-        backend: Backend,
-        metrics: ModelMetrics,
-    ) -> None:
-        self._preprocess = preprocess
-        self._backend = backend
+    def __init__(self, fill: Fill, ring: SlotRing, metrics: ModelMetrics) -> None:
+        self._fill = fill
+        self._ring = ring
         self._metrics = metrics
 
     def __call__(self, frames: tuple[Frame, ...]) -> Iterator[Batch]:
         """Letterbox each frame into its row; waits for a free slot."""
-        slot = self._backend.ring.acquire()
+        slot = self._ring.acquire()
         with self._metrics.stage("prepare"):
-            rows = self._backend.input(slot)
-            geometries = tuple(self._preprocess(frame.picture, row) for frame, row in zip(frames, rows, strict=False))
-        self._backend.ring.fill(slot)
+            geometries = self._fill([frame.picture for frame in frames], slot)
+        self._ring.fill(slot)
         yield Batch(frames, geometries, slot)
 
     def close(self) -> None:
         """Wake whoever waits for a slot."""
-        self._backend.ring.close()
+        self._ring.close()
 
 
 class Run(Work[Batch, Batch]):
     """Runs filled slots through the model, one after another: the thread that must never idle."""
 
-    def __init__(self, backend: Backend, metrics: ModelMetrics) -> None:
-        self._backend = backend
+    def __init__(self, run: Callable[[int, int], None], ring: SlotRing, metrics: ModelMetrics) -> None:
+        """`run` takes a slot and how many of its rows; on a GPU it may return before they have run."""
+        self._run = run
+        self._ring = ring
         self._metrics = metrics
 
     def __call__(self, batch: Batch) -> Iterator[Batch]:
         """Run the rows of the batch."""
-        self._backend.ring.start(batch.slot)
+        self._ring.start(batch.slot)
         with self._metrics.stage("run"):
-            self._backend.run(batch.slot, len(batch.frames))
-        self._backend.ring.finish(batch.slot)
+            self._run(batch.slot, len(batch.frames))
+        self._ring.finish(batch.slot)
         self._metrics.ran(len(batch.frames))
         yield batch
 
     def close(self) -> None:
         """Wake whoever waits for a slot."""
-        self._backend.ring.close()
+        self._ring.close()
 
 
 class Finish(Work[Batch, None]):
@@ -175,16 +184,23 @@ class Finish(Work[Batch, None]):
     def __init__(
         self,
         name: str,
-        backend: Backend,
-        head: Callable[[Sequence[np.ndarray], Sequence[Letterbox]], list[Detections]],
+        labels: Sequence[str],
+        read: Read,
+        ring: SlotRing,
+        steps: Callable[[int], Mapping[str, float]],
         sink: Sink,
         overlays: Mapping[str, Overlay],
         metrics: ModelMetrics,
     ) -> None:
-        """`overlays` holds one a camera; cameras may come and go while the stage runs."""
+        """`overlays` holds one a camera; cameras may come and go while the stage runs.
+
+        `steps` tells what a slot that has been read spent on a GPU, in seconds by step.
+        """
         self._name = name
-        self._backend = backend
-        self._head = head
+        self._labels = labels
+        self._read = read
+        self._ring = ring
+        self._steps = steps
         self._sink = sink
         self._overlays = overlays
         self._metrics = metrics
@@ -192,11 +208,12 @@ class Finish(Work[Batch, None]):
     def __call__(self, batch: Batch) -> Iterable[None]:
         """Publish the detections of each frame, then offer them to its film."""
         with self._metrics.stage("finish"):
-            outputs = self._backend.outputs(batch.slot, len(batch.frames))
-            found = self._head(outputs, batch.geometries)
-            self._backend.ring.release(batch.slot)
+            found = self._read(batch.slot, batch.geometries)
+            for step, seconds in self._steps(batch.slot).items():
+                self._metrics.stage(f"gpu-{step}").seconds.observe(seconds)
+            self._ring.release(batch.slot)
             for frame, detections in zip(batch.frames, found, strict=True):
-                self._sink.detections(frame, detections, self._backend.manifest.labels, self._name)
+                self._sink.detections(frame, detections, self._labels, self._name)
                 self._metrics.published(frame)
                 overlay = self._overlays.get(frame.camera)
                 if overlay is not None:
@@ -205,7 +222,7 @@ class Finish(Work[Batch, None]):
 
     def close(self) -> None:
         """Let no film wait for detections that will not come."""
-        self._backend.ring.close()
+        self._ring.close()
         for overlay in list(self._overlays.values()):
             overlay.finish()
 
@@ -213,7 +230,7 @@ class Finish(Work[Batch, None]):
 class Encoder(Protocol):
     """Turns pictures into H.264."""
 
-    def __call__(self, frame: Frame, picture: Picture, keyframe: bool) -> Iterable[Packet]:
+    def __call__(self, frame: Frame, picture: Picture | Surface, keyframe: bool) -> Iterable[Packet]:
         """Encode a picture under the stamps of `frame`."""
 
     def flush(self) -> Iterable[Packet]:
@@ -232,7 +249,7 @@ class Film(Work[Frame, None]):
     def __init__(
         self,
         overlay: Overlay,
-        annotate: Callable[[Picture, Detections], Picture],
+        annotate: Callable[[Picture | Surface, Detections], Picture | Surface],
         encoder: Encoder,
         audience: Audience,
         sink: Sink,

@@ -2,7 +2,7 @@
 
     a camera   Camera ─► Doorway ─┬─► its model        decode/  a frame enters, paced, numbered, reconnected
                                   └─► its film         only while somebody watches
-    a model    Batcher ─► Prepare ─► Run ─► Finish     infer/, preprocess/, postprocess/: one thread each, two slots
+    a model    Batcher ─► Prepare ─► Run ─► Finish     infer/, preprocess/, postprocess/: one thread each; line.py
                                                ├─► detections published                             publish/
                                                └─► the camera's Overlay
     a film     frame + its detections from the Overlay ─► drawn ─► encoded ─► published             annotate/, encode/
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from streamd import annotate, config, decode, encode, infer, postprocess, preprocess
+from streamd import annotate, config, decode, encode
 from streamd.annotate.overlay import Overlay
 from streamd.clock import Clock, Stop, StopGroup
 from streamd.corridor import Audience, Doorway, Film, Finish, Prepare, Run, Sink
@@ -26,7 +26,7 @@ from streamd.flow.pipeline import AnyStage, Pipeline
 from streamd.flow.stage import Feed, Relay, Stage, chain
 from streamd.frames import Frame, Notice
 from streamd.infer.batcher import Batcher
-from streamd.manifest import Manifest
+from streamd.line import Line, lay
 from streamd.metrics import Metrics
 
 LIVE_FILM_FRAMES = 8  # how far a film may run behind while it waits for detections: two slots of slow inference
@@ -35,11 +35,11 @@ FIXED = ("models", "publish", "metrics", "drain_timeout")  # sections that a rel
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A model at work: where its frames come in, its stages, and what keeps its detections for the films."""
+class Model:
+    """A model at work: how its rooms fit, where its frames come in, its stages, and what keeps detections for films."""
 
+    line: Line
     lanes: Select[Frame]
-    backend: infer.Backend
     overlays: dict[str, Overlay]
     stages: list[AnyStage]
 
@@ -72,7 +72,7 @@ class Daemon:
         self._stop = StopGroup()
         self._codec = encode.choose(settings.publish.video) if settings.publish.video else None
         names = dict.fromkeys(camera.model for camera in settings.cameras.values())
-        self._lines = {name: self._load(name, settings.models[name]) for name in names}
+        self._models = {name: self._load(name, settings.models[name]) for name in names}
         self._arriving = {name: self._open(name, camera) for name, camera in settings.cameras.items()}
         self._places: dict[str, Place] = {}
         self._leaving: dict[str, Place] = {}
@@ -85,7 +85,7 @@ class Daemon:
         places = self._places.values()
         for stages in (
             *(place.stages[:1] for place in places),
-            *(line.stages for line in self._lines.values()),
+            *(model.stages for model in self._models.values()),
             *(place.stages[1:] for place in places),
         ):
             self.pipeline.add(stages)
@@ -97,15 +97,15 @@ class Daemon:
         for name, place in list(self._leaving.items()):
             if not any(stage.name in running for stage in place.stages):
                 del self._leaving[name]
-                self._lines[place.model].overlays.pop(name, None)
+                self._models[place.model].overlays.pop(name, None)
                 self._metrics.forget(name)
         for name in [name for name in self._arriving if name not in self._leaving]:
             self._places[name] = self._admit(name)
             self.pipeline.add(self._places[name].stages)
         sources = [place.stages[0].name for place in (*self._places.values(), *self._leaving.values())]
         if not self._arriving and not running.intersection(sources):
-            for line in self._lines.values():
-                line.lanes.close()
+            for model in self._models.values():
+                model.lanes.close()
         return self.pipeline.wait(0)
 
     def stop(self) -> None:
@@ -120,7 +120,7 @@ class Daemon:
 
     def awaited(self) -> dict[str, int]:
         """Return, for each model that frames wait for, how many runs it has finished: what a watchdog compares."""
-        return {name: self._metrics.model(name).rows.count for name, line in self._lines.items() if len(line.lanes)}
+        return {name: self._metrics.model(name).rows.count for name, model in self._models.items() if len(model.lanes)}
 
     def reload(self, settings: config.Config) -> tuple[str, ...]:
         """Apply new cameras and changed ones, end those that have gone, and leave the rest alone.
@@ -136,7 +136,7 @@ class Daemon:
         later = tuple(key for key in FIXED if getattr(settings, key) != getattr(self.settings, key))
         changed = {name: camera for name, camera in settings.cameras.items() if camera != old.get(name)}
         for name, camera in changed.items():
-            if camera.model not in self._lines:
+            if camera.model not in self._models:
                 raise ModelError(f"camera {name}: model {camera.model} is not loaded", mend="restart the daemon")
         opened = {name: self._open(name, camera) for name, camera in changed.items()}
         gone = [name for name in old if name not in settings.cameras]
@@ -154,30 +154,21 @@ class Daemon:
 
     def close(self) -> None:
         """Give the models' buffers back; call when every stage has ended."""
-        for line in self._lines.values():
-            line.backend.close()
+        for model in self._models.values():
+            model.line.backend.close()
 
-    def _load(self, name: str, model: config.Model) -> Line:
-        backend = infer.load(
-            config.locate(model.path, self.settings.base), batch=model.batch, threads=model.threads, device=model.device
-        )
+    def _load(self, name: str, model: config.Model) -> Model:
+        line = lay(name, model, self.settings.base)
         lanes: Select[Frame] = Select()
         overlays: dict[str, Overlay] = {}
-        manifest, metrics = backend.manifest, self._metrics.model(name)
-        head = postprocess.HEADS[manifest.head](
-            manifest,
-            confidence=model.confidence,
-            iou=model.iou,
-            max_detections=model.max_detections,
-            classes=class_ids(name, model, manifest),
-        )
+        backend, ring, metrics = line.backend, line.backend.ring, self._metrics.model(name)
         works = (
-            Prepare(preprocess.PREPROCESS["host"](manifest.input), backend, metrics),
-            Run(backend, metrics),
-            Finish(name, backend, head, self._sink, overlays, metrics),
+            Prepare(line.fill, ring, metrics),
+            Run(line.run, ring, metrics),
+            Finish(name, backend.manifest.labels, line.read, ring, line.steps, self._sink, overlays, metrics),
         )
-        batches = Batcher(lanes, backend.batch, model.max_wait, self._clock, backend.ring.wait)
-        return Line(lanes, backend, overlays, chain(name, batches, works, capacity=len(backend.ring)))
+        batches = Batcher(lanes, backend.batch, model.max_wait, self._clock, ring.wait)
+        return Model(line, lanes, overlays, chain(name, batches, works, capacity=len(ring)))
 
     def _open(self, name: str, camera: config.Camera) -> decode.Camera:
         source = decode.open_camera(name, camera, self.settings.base, self._clock)
@@ -187,19 +178,19 @@ class Daemon:
     def _admit(self, name: str) -> Place:
         """Give a camera its lanes and stages; they do not run yet."""
         source, camera = self._arriving.pop(name), self.settings.cameras[name]
-        line, metrics, video = self._lines[camera.model], self._metrics.camera(name), self.settings.publish.video
+        model, metrics, video = self._models[camera.model], self._metrics.camera(name), self.settings.publish.video
         metrics.watch(source.stats, source.patience_s)
         audience = Audience(self._sink, name, always=video is not None and video.when == "always")
         overflow = Overflow.DROP_OLDEST if source.live else Overflow.BLOCK
         films: list[AnyStage] = []
         film: Channel[Frame] | None = None
         if self._codec is not None:
-            overlay = line.overlays[name] = Overlay()
+            overlay = model.overlays[name] = Overlay()
             film = Channel(LIVE_FILM_FRAMES, overflow, on_drop=lambda _: metrics.dropped("film"))
-            draw = annotate.HostAnnotate(line.backend.manifest.labels)
+            draw = annotate.HostAnnotate(model.line.backend.manifest.labels)
             films = [Stage(f"{name}/film", Film(overlay, draw, self._codec(), audience, self._sink, metrics), film)]
-        lane = line.lanes.lane(
-            1 if source.live else max(FILE_LANE_FRAMES, line.backend.batch),
+        lane = model.lanes.lane(
+            1 if source.live else max(FILE_LANE_FRAMES, model.line.backend.batch),
             overflow,
             on_drop=lambda _: metrics.dropped("model"),
         )
@@ -207,20 +198,3 @@ class Daemon:
         doorway = Doorway(lane, film, audience, self._sink, metrics)
         stage: AnyStage = Stage(f"{name}/camera", Relay(), Feed(source.frames(stop)), doorway)
         return Place(camera.model, stop, [stage, *films])
-
-
-def class_ids(name: str, model: config.Model, manifest: Manifest) -> frozenset[int] | None:
-    """Return the class numbers that a configuration's `classes` stand for; None for all.
-
-    Raises:
-        ModelError: the model has no such class.
-    """
-    if model.classes is None:
-        return None
-    unknown = [label for label in model.classes if label not in manifest.labels]
-    if unknown:
-        raise ModelError(
-            f"models.{name}.classes: {unknown[0]!r} is not a class of {model.path}",
-            mend=f"its classes are {', '.join(manifest.labels)}",
-        )
-    return frozenset(manifest.labels.index(label) for label in model.classes)

@@ -1,7 +1,5 @@
 """The work of each stage on its own, against rooms that only write down what is asked of them."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import structlog
@@ -181,14 +179,14 @@ class Posts(Overlay):
 def finish(told, sink, metrics):
     """Makes the last stage of a model, of a head and the overlays by camera."""
 
-    def make(head=lambda outputs, geometries: [Detections.none() for _ in geometries], overlays=None):
+    def make(read=lambda slot, geometries: [Detections.none() for _ in geometries], overlays=None):
         ring = SlotRing(2)
         ring.fill(ring.acquire())
         ring.start(0)
         ring.finish(0)
-        backend = SimpleNamespace(ring=ring, outputs=lambda slot, rows: (), manifest=SimpleNamespace(labels=()))
         metrics.camera("front")
-        return ring, Finish("street", backend, head, sink, overlays or {}, metrics.model("street"))
+        steps = lambda slot: {"run": 0.004}  # noqa: E731
+        return ring, Finish("street", (), read, ring, steps, sink, overlays or {}, metrics.model("street"))
 
     return make
 
@@ -201,6 +199,12 @@ def test_detections_are_published_before_a_film_may_have_them(finish, told):
     _, work = finish(overlays={"front": Posts(told)})
     work(batch(3, 4))
     assert told == [("detections", 3), ("posted", 3), ("detections", 4), ("posted", 4)]
+
+
+def test_what_a_slot_spent_on_a_gpu_is_told_by_step(finish, metrics):
+    _, work = finish()
+    work(batch(3))
+    assert metrics.model("street").stage("gpu-run").seconds.total == 0.004
 
 
 def test_a_slot_is_given_back(finish):
@@ -216,11 +220,11 @@ def test_a_camera_that_has_gone_has_its_last_detections_published(finish, told):
 
 
 def test_a_head_that_fails_leaves_nobody_waiting_for_a_slot_or_for_detections(finish):
-    def head(outputs, geometries):
+    def read(slot, geometries):
         raise ModelError("no")
 
     overlay = Overlay()
-    ring, work = finish(head, {"front": overlay})
+    ring, work = finish(read, {"front": overlay})
     with pytest.raises(ModelError):
         work(batch(3))
     work.close()

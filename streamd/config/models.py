@@ -70,6 +70,12 @@ class Model(Section):
     batch: Annotated[int, Field(ge=1, le=256), NotBool] = Field(
         default=1, description="The most frames in one run; a model with a fixed batch keeps its own.", examples=[4]
     )
+    preprocess: Literal["auto", "host", "hybrid", "device"] = Field(
+        default="auto",
+        description="Where frames become the model's input: host, all on the CPU; hybrid, the CPU letterboxes and the "
+        "GPU does the rest; device, all on the GPU, which then also decodes. auto is device on a GPU.",
+        examples=["auto"],
+    )
     max_wait: Seconds = Field(
         default=0.005, description="How long the first frame of a batch waits for company.", examples=["5ms"]
     )

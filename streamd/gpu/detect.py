@@ -64,10 +64,14 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which candidates count: the threshold, and bits of classes, (classes + 31) // 32 uint32; None is all."""
+    """Which candidates count: from `confidence` on, and of `classes`, (classes + 31) // 32 uint32 of bits; None: all.
+
+    `size` (W, H) is that of the model's input, for layouts whose boxes count cells of it.
+    """
 
     confidence: float
     classes: DeviceArray | None = None
+    size: tuple[int, int] = (0, 0)
 
     def bits(self, classes: int) -> Argument:
         """Return the kernel's argument: an array or a null pointer."""
@@ -101,16 +105,10 @@ def decode_yolov5(
 
 
 def decode_yolox(
-    kernels: Kernels,
-    values: DeviceArray,
-    count: int,
-    size: tuple[int, int],
-    wanted: Wanted,
-    work: Workspace,
-    stream: Stream,
+    kernels: Kernels, values: DeviceArray, count: int, wanted: Wanted, work: Workspace, stream: Stream
 ) -> None:
-    """Find the candidates of the first `count` images of values (N, rows, 5 + classes); `size` is the input's W, H."""
-    width, height = size
+    """Find the candidates of the first `count` images of values (N, rows, 5 + classes)."""
+    width, height = wanted.size
     cells = sum((width // stride) * (height // stride) for stride in (8, 16, 32))
     if values.shape[1] != cells:
         raise ValueError(f"values: an input of {width}x{height} has {cells} rows, got {values.shape}")

@@ -11,7 +11,9 @@
     guess.py        the guess: shapes and ONNX metadata in, manifest out; pure
     tensors.py      what a model declares of its inputs and outputs, and the one input a picture goes into
     coco.py         the 80 labels of COCO
-    onnxruntime.py  the backend for `.onnx`, on the CPU; session.py opens its sessions
+    onnxruntime.py  the backend for `.onnx` on the CPU; session.py opens its sessions, settle.py settles their shapes
+    ort_cuda.py     the backend for `.onnx` on a GPU
+    device.py       the slots of a backend on a GPU
     batcher.py      gathers the frames that share a run
 
 The room knows tensors and files. It must never know what a box is, nor where frames come from.
@@ -19,11 +21,12 @@ The room knows tensors and files. It must never know what a box is, nor where fr
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
 from streamd.infer import files
+from streamd.infer.device import DeviceSlots
 from streamd.manifest import Manifest
 from streamd.slots import SlotRing
 
@@ -45,7 +48,7 @@ class Backend(Protocol):
         """Return the input rows of `slot`, (batch, C, H, W) of the manifest's dtype, to be written in place."""
 
     def run(self, slot: int, rows: int) -> None:
-        """Run the model on the first `rows` rows of `slot`; raises ModelError."""
+        """Run the model on the first `rows` rows of `slot`; raises ModelError. A GPU may still be at it then."""
 
     def outputs(self, slot: int, rows: int) -> tuple[Array, ...]:
         """Return the outputs of the run, in the manifest's order: views, valid until the slot is released."""
@@ -54,10 +57,24 @@ class Backend(Protocol):
         """Give back the model and its buffers; safe twice."""
 
 
-def _onnxruntime(path: Path, sidecar: Manifest | None, *, batch: int, threads: int, device: str, spin: Spin) -> Backend:
-    from streamd.infer import onnxruntime  # noqa: PLC0415 - a command that runs no model does not pay for it
+@runtime_checkable
+class DeviceBackend(Backend, Protocol):
+    """A backend on a GPU, whose slots may also be filled and read there: see streamd/infer/device.py."""
 
-    return onnxruntime.load(path, sidecar, batch=batch, threads=threads, device=device, spin=spin)
+    slots: DeviceSlots
+
+    def enqueue(self, slot: int, rows: int) -> None:
+        """Have the first `rows` rows of `slot` run, as they are in device memory; raises ModelError."""
+
+
+def _onnxruntime(path: Path, sidecar: Manifest | None, *, batch: int, threads: int, device: str, spin: Spin) -> Backend:
+    if device == "cpu":
+        from streamd.infer import onnxruntime  # noqa: PLC0415 - a command that runs no model does not pay for it
+
+        return onnxruntime.load(path, sidecar, batch=batch, threads=threads, spin=spin)
+    from streamd.infer import ort_cuda  # noqa: PLC0415 - likewise
+
+    return ort_cuda.load(path, sidecar, batch=batch, device=device)
 
 
 BACKENDS: dict[str, Callable[..., Backend]] = {".onnx": _onnxruntime}
@@ -74,10 +91,11 @@ def load(path: Path, *, batch: int = 1, threads: int = 0, device: str = "cpu", s
         spin: whether the threads of a CPU backend burn a core while they wait; see `onnxruntime.load`.
 
     Raises:
-        ModelError: the file, its manifest, or the device cannot be used.
+        ModelError: the file or its manifest cannot be used.
+        DeviceError: there is no such GPU, or it has no memory left.
     """
     sidecar = files.check(path, tuple(BACKENDS))
     return BACKENDS[path.suffix.lower()](path, sidecar, batch=batch, threads=threads, device=device, spin=spin)
 
 
-__all__ = ["BACKENDS", "Array", "Backend", "Spin", "load"]
+__all__ = ["BACKENDS", "Array", "Backend", "DeviceBackend", "Spin", "load"]

@@ -1,7 +1,7 @@
 """An ONNX Runtime session for a model file: its threads, what it declares, and its failures as one clear line each."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
@@ -49,11 +49,18 @@ MENDS = {
 }
 
 
-def open_session(path: Path, *, threads: int, spin: Spin, sides: Mapping[str, int]) -> ort.InferenceSession:
+def open_session(
+    path: Path,
+    *,
+    threads: int,
+    spin: Spin,
+    sides: Mapping[str, int],
+    providers: Sequence[tuple[str, dict[str, str]]] = (),
+) -> ort.InferenceSession:
     """Open `path` with `threads` threads (0: one a core this process may use).
 
     `sides` settles dimensions that the model leaves open, by their names: shapes that hang on them become known
-    and are folded into constants.
+    and are folded into constants. `providers` come before the CPU's own, with their options.
 
     Raises:
         ModelError: the file is no model, or one that this runtime cannot run.
@@ -73,7 +80,9 @@ def open_session(path: Path, *, threads: int, spin: Spin, sides: Mapping[str, in
         options.add_free_dimension_override_by_name(name, side)
     try:
         # Its fallback would print to stdout and try the same provider again.
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"], enable_fallback=False)
+        session = ort.InferenceSession(
+            str(path), options, providers=[*providers, "CPUExecutionProvider"], enable_fallback=False
+        )
         _read_names(session)
         return session
     except FAILURES as error:

@@ -9,6 +9,7 @@ from streamd.frames import Detections
 from streamd.letterbox import Letterbox
 from streamd.manifest import HeadName
 from streamd.postprocess.classify import Classify
+from streamd.postprocess.device import DeviceHead, readable
 from streamd.postprocess.efficient_nms import EfficientNMS
 from streamd.postprocess.end2end import End2End
 from streamd.postprocess.obb import OBB
@@ -45,3 +46,5 @@ HEADS: dict[HeadName, Callable[..., Head]] = {
     "rtdetr": unbuilt,
     "obb": OBB,
 }
+
+__all__ = ["HEADS", "DeviceHead", "Head", "readable"]

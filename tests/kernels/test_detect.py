@@ -191,7 +191,7 @@ def test_decode_and_nms_find_what_the_head_finds(rig, head, seed):
         )
         if head == "yolov8":
             values = np.ascontiguousarray(values.transpose(0, 2, 1))
-        asked = Wanted(confidence, None if wanted is None else bits_of(rig, classes, wanted))
+        asked = Wanted(confidence, None if wanted is None else bits_of(rig, classes, wanted), (width, height))
         work = Workspace.make(rig.xp, len(values), rows, limit)
         on_device = rig.up(values)
         if head == "yolov8":
@@ -199,7 +199,7 @@ def test_decode_and_nms_find_what_the_head_finds(rig, head, seed):
         elif head == "yolov5":
             detect.decode_yolov5(rig.kernels, on_device, count, asked, work, rig.stream)
         else:
-            detect.decode_yolox(rig.kernels, on_device, count, (width, height), asked, work, rig.stream)
+            detect.decode_yolox(rig.kernels, on_device, count, asked, work, rig.stream)
         detect.nms(rig.kernels, work, count, geometries_of(rig, places, len(values)), iou, rig.stream)
         for found, want in zip(found_of(rig, work, count), reference([values], places), strict=True):
             assert found["class_id"].tolist() == want.class_ids.tolist()
@@ -233,7 +233,7 @@ def test_values_of_another_shape_are_refused(host):
     with pytest.raises(ValueError, match="values: expected float32 or float16"):
         detect.decode_yolov8(host.kernels, np.zeros((2, 6, 20), np.float32), 1, Wanted(0.5), work, None)
     with pytest.raises(ValueError, match="an input of 64x64 has 84 rows"):
-        detect.decode_yolox(host.kernels, np.zeros((2, 21, 6), np.float32), 1, (64, 64), Wanted(0.5), work, None)
+        detect.decode_yolox(host.kernels, np.zeros((2, 21, 6), np.float32), 1, Wanted(0.5, size=(64, 64)), work, None)
 
 
 def test_rotated_suppression_needs_a_rotated_workspace(host):

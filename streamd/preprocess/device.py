@@ -1,0 +1,98 @@
+"""All of the preprocessing on the GPU: one launch of `nv12_letterbox` for a batch of pictures of any sizes.
+
+A surface is read where the decoder put it. A picture in host memory, of a camera that the GPU cannot decode, goes up
+as NV12 first: half of what its RGB would be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from streamd.frames import LUMA, Colour, Picture, Surface
+from streamd.gpu.arrays import DeviceArray, Stream
+from streamd.gpu.device import Gpu
+from streamd.gpu.layouts import SURFACE
+from streamd.gpu.ops import Scaling, nv12_letterbox
+from streamd.gpu.surface import surface_table
+from streamd.gpu.timeline import Timeline
+from streamd.letterbox import Letterbox
+from streamd.manifest import Input
+from streamd.preprocess.modes import check_floats
+from streamd.preprocess.reference import colour_rows, normalization
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class _Memory:
+    """Pinned host memory and its twin on the device, grown to the largest picture that came."""
+
+    host: Bytes
+    device: DeviceArray
+
+
+class DevicePreprocess:
+    """Fills slots of one model. One thread at a time. Whoever fills holds the pictures until the slot has been read."""
+
+    def __init__(self, gpu: Gpu, timeline: Timeline, spec: Input, inputs: Sequence[DeviceArray]) -> None:
+        """`inputs` is the input of each slot, (N, C, H, W).
+
+        Raises:
+            ModelError: the kernels do not write the input's type.
+        """
+        check_floats(spec, "device")
+        self._gpu = gpu
+        self._timeline = timeline
+        self._spec = spec
+        self._inputs = inputs
+        self._scaling = Scaling.of(spec.pad, *(values.tolist() for values in normalization(spec)))
+        self._weights = {
+            colour: colour_rows(spec, colour)
+            for colour in (Colour(matrix, full) for matrix in LUMA for full in (False, True))
+        }
+        rows = inputs[0].shape[0]
+        self._tables = [self._allocate(rows * SURFACE.itemsize) for _ in inputs]
+        self._uploads: list[list[_Memory]] = [[self._allocate(0) for _ in range(rows)] for _ in inputs]
+
+    def __call__(self, pictures: Sequence[Picture | Surface], slot: int) -> tuple[Letterbox, ...]:
+        """Have the first rows of `slot` filled, padding and all, one a picture; return where each stands in its row."""
+        spec, gpu = self._spec, self._gpu
+        with self._timeline.filling(slot) as stream:
+            surfaces = [
+                self._upload(picture, self._uploads[slot][row], stream) if isinstance(picture, Picture) else picture
+                for row, picture in enumerate(pictures)
+            ]
+            for ready in {id(surface.ready): surface.ready for surface in surfaces}.values():
+                if ready is not None:
+                    stream.wait_event(ready)
+            places = tuple(
+                Letterbox.place(surface.width, surface.height, spec.width, spec.height, spec.fit, spec.anchor)
+                for surface in surfaces
+            )
+            table = self._tables[slot]
+            made = surface_table(surfaces, places, [self._weights[surface.colour] for surface in surfaces])
+            table.host[: made.size] = made
+            gpu.upload(table.host[: made.size], table.device, stream)
+            nv12_letterbox(gpu.kernels, table.device, len(surfaces), self._inputs[slot], self._scaling, stream)
+        return places
+
+    def _upload(self, picture: Picture, memory: _Memory, stream: Stream) -> Surface:
+        """Bring a picture up as NV12, rows without gaps."""
+        height, width = picture.y.shape
+        rows, columns = picture.u.shape
+        size = height * width + height * width % 2 + 2 * rows * columns
+        if memory.host.size < size:
+            grown = self._allocate(size)
+            memory.host, memory.device = grown.host, grown.device
+        at = size - 2 * rows * columns  # even: a chroma pair is read at once
+        np.copyto(memory.host[: height * width].reshape(height, width), picture.y)
+        cv2.merge([picture.u, picture.v], dst=memory.host[at:size].reshape(rows, columns, 2))
+        self._gpu.upload(memory.host[:size], memory.device, stream)
+        address = self._gpu.address(memory.device)
+        return Surface(address, width, width, height, address + at, 2 * columns, colour=picture.colour)
+
+    def _allocate(self, size: int) -> _Memory:
+        return _Memory(self._gpu.pinned((size,), np.uint8), self._gpu.zeros((size,), np.uint8))
