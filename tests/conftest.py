@@ -7,11 +7,14 @@ from pathlib import Path
 import av
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import structlog
 from onnx import TensorProto, helper
 
 from streamd import bundled
+from streamd.infer import ort_cuda
+from streamd.infer.session import open_session
 from tests.gpu.host_gpu import HostGpu
 from tests.kernels.host_kernels import HostKernels
 
@@ -47,6 +50,21 @@ def host_kernels(tmp_path_factory):
 def host_gpu(host_kernels):
     """A GPU whose memory is the host's."""
     return HostGpu(host_kernels)
+
+
+@pytest.fixture
+def host_as_cuda(host_gpu, monkeypatch):
+    """Has `cuda:0` be the host, and ONNX Runtime run there; returns what its sessions were opened with."""
+    opened = []
+
+    def session(path, sides, gpu, stream):
+        opened.append((sides, stream))
+        return open_session(path, threads=1, spin="never", sides=sides)
+
+    monkeypatch.setattr(ort_cuda, "open_gpu", lambda device: host_gpu)
+    monkeypatch.setattr(ort_cuda, "_open", session)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [ort_cuda.PROVIDER])
+    return opened
 
 
 @pytest.fixture(scope="session")

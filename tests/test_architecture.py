@@ -9,12 +9,12 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "streamd"
 
 LEAVES = {
-    "bundled", "clock", "config", "errors", "frames", "letterbox", "log", "manifest", "metrics",
-    "notify", "scenes", "slots", "units", "uri", "wire", "yamlfile",
+    "bundled", "checkup", "clock", "config", "errors", "frames", "letterbox", "log", "manifest", "metrics",
+    "notify", "output", "scenes", "slots", "units", "uri", "wire", "yamlfile",
 }  # fmt: skip
 ROOMS = {"decode", "preprocess", "infer", "postprocess", "annotate", "encode", "publish", "client"}
 WORKSHOP = {"int8", "engine", "score"}
-DAEMON = {"daemon", "corridor", "bench", "serve"}
+DAEMON = {"daemon", "corridor", "line", "bench", "doctor", "serve"}
 
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),

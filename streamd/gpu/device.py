@@ -11,6 +11,7 @@ for a whole device.
 """
 
 from contextlib import AbstractContextManager
+from functools import cache
 from types import ModuleType
 from typing import Any, Protocol, cast
 
@@ -34,6 +35,10 @@ class Gpu(Protocol):
     @property
     def kernels(self) -> Kernels:
         """Its kernels."""
+
+    @property
+    def kind(self) -> str:
+        """What ONNX Runtime calls it: `cuda`."""
 
     def active(self) -> AbstractContextManager[object]:
         """Make it the calling thread's current GPU while the block runs."""
@@ -62,12 +67,17 @@ class Gpu(Protocol):
     def address(self, array: DeviceArray) -> int:
         """Return where `array` begins."""
 
+    def memory(self, address: int, size: int, owner: object) -> DeviceArray:
+        """Return device memory that is another's as (size,) uint8; who holds the array holds `owner`."""
+
     def elapsed_s(self, begin: Event, end: Event) -> float:
         """Return the time between two events that have passed."""
 
 
 class CudaGpu:
     """A GPU through CuPy."""
+
+    kind = "cuda"
 
     def __init__(self, cupy: ModuleType, index: int) -> None:
         self._cupy = cupy
@@ -132,13 +142,20 @@ class CudaGpu:
         """Return where `array` begins."""
         return int(cast(Any, array).data.ptr)
 
+    def memory(self, address: int, size: int, owner: object) -> DeviceArray:
+        """Return device memory that is another's as (size,) uint8; who holds the array holds `owner`."""
+        held = self._cupy.cuda.UnownedMemory(address, size, owner, self.index)
+        array: DeviceArray = self._cupy.ndarray((size,), np.uint8, self._cupy.cuda.MemoryPointer(held, 0))
+        return array
+
     def elapsed_s(self, begin: Event, end: Event) -> float:
         """Return the time between two events that have passed."""
         return float(self._cupy.cuda.get_elapsed_time(begin, end)) / 1e3
 
 
+@cache
 def open_gpu(device: str) -> Gpu:
-    """Open `cuda:N`.
+    """Open `cuda:N`, once a process: all that use a GPU share its kernels.
 
     Raises:
         DeviceError: CuPy is not installed, finds no driver, or there is no such GPU.

@@ -7,6 +7,7 @@ loads it once. Local includes are put in place before that, so that the kept bin
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 from streamd import bundled
@@ -40,20 +41,22 @@ class Kernels(Protocol):
 
 
 class DeviceKernels:
-    """The kernels of the current GPU. One thread at a time may ask; what is got may be launched from any."""
+    """The kernels of the current GPU, for any thread."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Take the sources from `folder`; by default those that ship with streamd."""
         self._folder = folder or bundled.folder("kernels")
+        self._lock = Lock()
         self._modules: dict[str, _Module] = {}
         self._functions: dict[tuple[str, str], Launch] = {}
 
     def get(self, file: str, name: str) -> Launch:
         """Return function `name` of kernels/`file`.cu, compiled at its first use; DeviceError holds the log."""
         if (file, name) not in self._functions:
-            if file not in self._modules:
-                self._modules[file] = _compile(self._folder / f"{file}.cu")
-            self._functions[file, name] = _launcher(self._modules[file].get_function(name))
+            with self._lock:  # two threads that compile the same file would both spend the seconds
+                if file not in self._modules:
+                    self._modules[file] = _compile(self._folder / f"{file}.cu")
+                self._functions[file, name] = _launcher(self._modules[file].get_function(name))
         return self._functions[file, name]
 
 

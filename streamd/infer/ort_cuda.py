@@ -98,7 +98,7 @@ class OrtCuda:
         gpu, image = self.slots.gpu, self.slots.inputs[slot]
         binding.bind_input(
             self.manifest.input.name,
-            "cuda",
+            gpu.kind,
             gpu.index,
             image.dtype.type,
             (rows, *image.shape[1:]),
@@ -110,7 +110,7 @@ class OrtCuda:
                 binding.bind_output(output.name, "cpu")
             else:
                 shape = (rows, *array.shape[1:])
-                binding.bind_output(output.name, "cuda", gpu.index, array.dtype.type, shape, gpu.address(array))
+                binding.bind_output(output.name, gpu.kind, gpu.index, array.dtype.type, shape, gpu.address(array))
         bound.bindings[rows] = binding
         return binding
 

@@ -4,6 +4,7 @@ All that is put on a stream has happened when the call returns, so a wait that i
 GPU it does. Memory is new at every call, as is what `upload` and `download` leave: copies, never views.
 """
 
+import ctypes
 from contextlib import nullcontext
 
 import numpy as np
@@ -45,6 +46,7 @@ class HostGpu:
     """`streamd.gpu.device.Gpu`, of `tests.kernels.host_kernels.HostKernels`."""
 
     index = 0
+    kind = "cpu"
 
     def __init__(self, kernels):
         self.kernels = kernels
@@ -77,6 +79,11 @@ class HostGpu:
 
     def address(self, array):
         return array.ctypes.data
+
+    def memory(self, address, size, owner):
+        held = (ctypes.c_ubyte * size).from_address(address)
+        held.owner = owner
+        return np.frombuffer(held, np.uint8)
 
     def elapsed_s(self, begin, end):
         assert isinstance(begin, HostEvent) and isinstance(end, HostEvent)

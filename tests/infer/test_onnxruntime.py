@@ -155,11 +155,6 @@ def test_input_with_channels_last(mean_model):
         load(mean_model((1, 8, 8, 3)))
 
 
-def test_device_must_be_the_cpu(mean_model):
-    with pytest.raises(ModelError, match="on the CPU alone, not on 'cuda:0'; .*set device: cpu"):
-        load(mean_model(), device="cuda:0")
-
-
 @pytest.mark.parametrize("content", [b"hello" * 99, b"\x08", b"<html></html>"])
 def test_a_file_that_is_no_model(tmp_path, content):
     path = tmp_path / "bad.onnx"

@@ -1,0 +1,88 @@
+"""ONNX Runtime on a GPU's slots, with the host as the GPU: the bindings, the sizes of runs, the mirrors."""
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from streamd.errors import DeviceError, ModelError
+from streamd.infer import DeviceBackend, load, ort_cuda
+from streamd.infer.ort_cuda import sizes
+from streamd.infer.session import open_session
+
+
+@pytest.fixture
+def on_gpu(host_as_cuda):
+    """Loads a model on the host as if it were `cuda:0`."""
+
+    def make(path, batch=1):
+        backend = load(path, batch=batch, device="cuda:0")
+        assert host_as_cuda[-1][1] == backend.slots.timeline.run_stream.ptr
+        return backend
+
+    return make
+
+
+def test_it_is_a_backend_on_a_gpu(on_gpu, mean_model):
+    assert isinstance(on_gpu(mean_model()), DeviceBackend)
+    assert not isinstance(load(mean_model()), DeviceBackend)
+
+
+def test_rows_on_the_host_go_up_and_results_come_down(on_gpu, mean_model):
+    path = mean_model()
+    backend, other = on_gpu(path), load(path)
+    for one in (backend, other):
+        one.input(0)[0] = np.arange(one.input(0)[0].size).reshape(one.input(0)[0].shape) / 100
+        one.run(0, 1)
+    for got, want in zip(backend.outputs(0, 1), other.outputs(0, 1), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_rows_that_are_on_the_gpu_already_stay_there(on_gpu, mean_model):
+    backend = on_gpu(mean_model())
+    backend.slots.inputs[1][:] = 3
+    backend.enqueue(1, 1)
+    (name,) = backend.slots.outputs[1]
+    np.testing.assert_allclose(backend.slots.outputs[1][name], backend.outputs(1, 1)[0])
+    assert backend.outputs(1, 1)[0].any()
+
+
+def test_a_slot_outlives_the_run_of_another(on_gpu, mean_model):
+    backend = on_gpu(mean_model())
+    backend.slots.inputs[0][:] = 1
+    backend.slots.inputs[1][:] = 5
+    for slot in (0, 1):
+        backend.enqueue(slot, 1)
+    first, second = (backend.outputs(slot, 1)[0].copy() for slot in (0, 1))
+    assert not np.allclose(first, second)
+    np.testing.assert_array_equal(backend.outputs(0, 1)[0], first)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "most", "want"),
+    [(0, 1, (1,)), (0, 2, (1, 2)), (0, 5, (1, 2, 4, 5)), (0, 16, (1, 2, 4, 8, 16)), (4, 4, (4,)), (8, 3, (8,))],
+)
+def test_runs_have_one_of_few_sizes(fixed, most, want):
+    assert sizes(fixed, most) == want
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:one", "cuda:0:1"])
+def test_a_device_that_is_spelled_otherwise_is_told(mean_model, monkeypatch, device):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with pytest.raises(DeviceError, match="is not known; write cpu, or cuda:0"):
+        load(mean_model(), device=device)
+
+
+def test_a_runtime_for_the_cpu_alone_is_told(mean_model, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(ModelError, match="runs on the CPU alone, not on 'cuda:0'; pip uninstall onnxruntime"):
+        load(mean_model(), device="cuda:0")
+
+
+def test_a_provider_that_does_not_load_is_told(host_gpu, mean_model, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(ort_cuda, "open_gpu", lambda device: host_gpu)
+    monkeypatch.setattr(
+        ort_cuda, "open_session", lambda path, **_: open_session(path, threads=1, spin="never", sides={})
+    )
+    with pytest.raises(ModelError, match="cannot load its CUDA provider; pip install 'onnxruntime-gpu"):
+        load(mean_model(), device="cuda:0")

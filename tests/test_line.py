@@ -1,0 +1,97 @@
+"""A model's line, laid on the CPU and on a GPU that is the host: the same clip, the same detections."""
+
+import json
+
+import av
+import numpy as np
+import pytest
+
+from streamd import bundled, config
+from streamd.clock import SystemClock
+from streamd.daemon import Daemon
+from streamd.errors import ModelError
+from streamd.line import lay
+from streamd.metrics import Metrics
+
+FRAMES = 12
+
+
+def settings(folder, **model):
+    tree = {
+        "models": {"street": {"path": "bundled:street.onnx", "batch": 4, "confidence": 0.4, **model}},
+        "cameras": {"street": {"uri": str(folder / "clip.mp4"), "model": "street", "pace": "asap"}},
+        "publish": {"video": None},
+    }
+    return config.parse(json.dumps(tree).encode(), folder / "line.yaml", {})
+
+
+class Sink:
+    def __init__(self):
+        self.found = []
+
+    def detections(self, frame, found, labels, model):
+        self.found.append((frame.seq, found))
+
+    def event(self, notice):
+        pass
+
+    def video(self, packet):
+        raise AssertionError("nobody asked for video")
+
+    def wanted(self, camera):
+        return False
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A folder with the first frames of the bundled clip."""
+    if not (bundled.folder("assets") / "street.mp4").exists():
+        pytest.skip("streamd/assets/street.mp4 is missing")
+    folder = tmp_path_factory.mktemp("line")
+    with av.open(str(bundled.folder("assets") / "street.mp4")) as whole, av.open(str(folder / "clip.mp4"), "w") as cut:
+        stream = cut.add_stream_from_template(whole.streams.video[0])
+        for number, packet in enumerate(whole.demux(video=0)):
+            if number < FRAMES:
+                packet.stream = stream
+                cut.mux(packet)
+    return folder
+
+
+def run(folder, **model):
+    """The detections of the clip, by frame, and what was measured."""
+    sink, clock = Sink(), SystemClock()
+    metrics = Metrics(clock)
+    daemon = Daemon(settings(folder, **model), sink, metrics, clock)
+    daemon.start()
+    while not daemon.tick():
+        daemon.pipeline.wait(0.05)
+    assert daemon.pipeline.error is None
+    daemon.close()
+    return sink.found, metrics.model("street")
+
+
+@pytest.fixture(scope="module")
+def on_cpu(clip):
+    found, _ = run(clip)
+    assert [seq for seq, _ in found] == list(range(FRAMES)) and sum(len(one) for _, one in found) > FRAMES
+    return found
+
+
+@pytest.mark.parametrize("mode", ["host", "hybrid", "device", "auto"])
+def test_every_mode_finds_what_the_cpu_finds(host_as_cuda, clip, on_cpu, mode):
+    found, metrics = run(clip, device="cuda:0", preprocess=mode)
+    assert [seq for seq, _ in found] == list(range(FRAMES))
+    assert {name for name in metrics.timers if name.startswith("gpu-")} == {"gpu-fill", "gpu-run", "gpu-read"}
+    same = 0
+    for (_, one), (_, other) in zip(found, on_cpu, strict=True):
+        for box, class_id in zip(other.boxes, other.class_ids, strict=True):
+            near = np.abs(one.boxes - box).max(axis=1) < 3 if len(one) else np.zeros(0, bool)
+            same += bool((near & (one.class_ids == class_id)).any())
+    assert same >= 0.95 * sum(len(one) for _, one in on_cpu)
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "device"])
+def test_a_mode_that_needs_a_gpu_is_refused_on_the_cpu(clip, mode):
+    model = settings(clip, preprocess=mode).models["street"]
+    with pytest.raises(ModelError, match=f"runs on the CPU, which cannot `preprocess: {mode}`; set preprocess: host"):
+        lay("street", model, clip)
