@@ -5,13 +5,14 @@ normalisation into the convolution before it and gives every node a name of its 
 """
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import NodeProto, TensorProto, numpy_helper, shape_inference
+from onnx import GraphProto, NodeProto, TensorProto, numpy_helper, shape_inference
 
 from streamd.errors import ModelError
 from streamd.infer import files
@@ -146,8 +147,9 @@ def prepare(model: onnx.ModelProto, name: str = "model") -> Graph:
     already = sorted({node.op_type for node in model.graph.node} & QUANTIZED)
     if already:
         raise ModelError(f"{name}: is quantized already ({', '.join(already)})", mend="quantize the float32 export")
-    if any(t.data_type == TensorProto.FLOAT16 for t in model.graph.initializer):
-        raise ModelError(f"{name}: its weights are float16", mend="quantize the float32 export")
+    half = _half(model)
+    if half:
+        raise ModelError(f"{name}: its {half} are float16", mend="quantize the float32 export")
     graph = Graph(opset.raised(model, name), name)
     _drop_constant_inputs(graph)
     graph.settle_constants()
@@ -162,13 +164,32 @@ def prepare(model: onnx.ModelProto, name: str = "model") -> Graph:
 
 def reads(node: NodeProto) -> list[str]:
     """Return the tensors that `node` reads, those that its branches and loop bodies take from outside included."""
-    names = list(filter(None, node.input))
-    for item in node.attribute:
-        inside = [item.g] if item.type == onnx.AttributeProto.GRAPH else item.graphs
-        for body in inside:
-            own = {name for inner in body.node for name in inner.output} | {value.name for value in body.input}
-            names += [name for inner in body.node for name in reads(inner) if name not in own]
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys([*filter(None, node.input), *captured(node)]))
+
+
+def captured(node: NodeProto) -> list[str]:
+    """Return the tensors that branches and loop bodies of `node` take from outside."""
+    names = []
+    for body in bodies(node):
+        own = {name for inner in body.node for name in inner.output} | {value.name for value in body.input}
+        own |= {tensor.name for tensor in body.initializer}
+        own |= {tensor.values.name for tensor in body.sparse_initializer}
+        names += [name for inner in body.node for name in reads(inner) if name not in own]
+    return names
+
+
+def redirect(node: NodeProto, instead: Mapping[str, str]) -> None:
+    """Let the branches and the loop body of `node` read other tensors from outside."""
+    for body in bodies(node):
+        for inner in body.node:
+            inner.input[:] = [instead.get(name, name) for name in inner.input]
+            redirect(inner, instead)
+
+
+def bodies(node: NodeProto) -> list[GraphProto]:
+    """Return the branches or the loop body of `node`; most have none."""
+    graphs = ([item.g] if item.type == onnx.AttributeProto.GRAPH else item.graphs for item in node.attribute)
+    return [body for inside in graphs for body in inside]
 
 
 def attribute(node: NodeProto, name: str, default: object) -> object:
@@ -186,6 +207,25 @@ def _drop_constant_inputs(graph: Graph) -> None:
     del graph.model.graph.input[:]
     graph.model.graph.input.extend(kept)
     graph.index()
+
+
+def _half(model: onnx.ModelProto) -> str:
+    """Return what of the model is float16, in a word; nothing if it is not."""
+    if any(value.type.tensor_type.elem_type == TensorProto.FLOAT16 for value in model.graph.input):
+        return "inputs"
+    nodes = [*_within(model.graph.node), *(node for function in model.functions for node in _within(function.node))]
+    inside = (body for node in nodes for body in bodies(node))
+    tensors = [tensor for graph in (model.graph, *inside) for tensor in graph.initializer]
+    tensors += [item.t for node in nodes if node.op_type == "Constant" for item in node.attribute if item.HasField("t")]
+    return "weights" if any(tensor.data_type == TensorProto.FLOAT16 for tensor in tensors) else ""
+
+
+def _within(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Yield the nodes and all those of their branches and loop bodies."""
+    for node in nodes:
+        yield node
+        for body in bodies(node):
+            yield from _within(body.node)
 
 
 def _plain(item: onnx.AttributeProto) -> Array | None:
@@ -207,8 +247,10 @@ def _fold(graph: Graph, norm: NodeProto) -> bool:
     axis = graph.weight_axis(conv) if conv is not None and conv.op_type in {"Conv", "ConvTranspose"} else None
     if conv is None or axis is None or (axis == 1 and attribute(conv, "group", 1) != 1):
         return False
+    if attribute(norm, "training_mode", 0):  # it normalises by the batch before it, not by what is in the file
+        return False
     weight, norms = graph.constant(conv.input[1]), [graph.constant(name) for name in norm.input[1:5]]
-    bias = graph.constant(conv.input[2]) if len(conv.input) > 2 else np.zeros(1, np.float32)
+    bias = graph.constant(conv.input[2]) if len(conv.input) > 2 and conv.input[2] else np.zeros(1, np.float32)
     shared = len(graph.consumers[conv.output[0]]) > 1 or conv.output[0] in graph.outputs
     if shared or weight is None or bias is None or any(value is None for value in norms):
         return False

@@ -7,45 +7,43 @@ scores would tie. Pictures go in and answers come out as float32, as before.
 Q and DQ keep their float32 scales, between casts: TensorRT computes with float32 scales whatever the file says, and
 warns where it has to convert them; ONNX Runtime fuses some into operators that take no others. TensorRT 11 folds the
 casts away: the same integer layers come out with either, as tests/int8/test_tensorrt.py shows.
+
+In float32 stay, too, what ONNX's schemas give no float16 (NonMaxSuppression, Range), what does not take its type from
+an input (Cast, ConstantOfShape, Random*), branches and loops, and what is computed from shapes alone, where a rounding
+would be another size.
 """
 
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
+from itertools import chain, repeat
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper, shape_inference
+from onnx import NodeProto, TensorProto, defs, helper, numpy_helper, shape_inference
 
-from streamd.errors import ModelError
-from streamd.int8.graph import Graph
+from streamd.int8.graph import Array, Graph, bodies, captured, reads, redirect
 
+Formal = defs.OpSchema.FormalParameter
 SINGLE, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
-ALWAYS_SINGLE = {"Resize": {1, 2}, "Upsample": {1}}  # inputs that are float32 whatever the type of the picture
-TYPE_ATTRIBUTES = {"Cast": "to", "EyeLike": "dtype", "RandomNormal": "dtype", "RandomUniform": "dtype"}
+TYPE = "tensor(float16)"
 SCALED = {"QuantizeLinear", "DequantizeLinear"}
-BRANCHES = {AttributeProto.GRAPH, AttributeProto.GRAPHS}
+SIZES = {"Shape", "Size"}
 
 
 def to_half(model: onnx.ModelProto, name: str, single: Collection[str] = ()) -> onnx.ModelProto:
-    """Return `model` in float16; the nodes named in `single`, and every Q and DQ, stay in float32.
-
-    Raises:
-        ModelError: the model has branches or loops.
-    """
-    for node in model.graph.node:
-        if any(item.type in BRANCHES for item in node.attribute):
-            raise ModelError(
-                f"{name}: {node.op_type} {node.name} has a body of its own", mend="write it with --base fp32"
-            )
-    return _Halved(model, single).model()
+    """Return `model`, called `name`, in float16; the nodes named in `single`, and every Q and DQ, stay in float32."""
+    return _Halved(Graph(shape_inference.infer_shapes(model), name), single).model()
 
 
 class _Halved:
-    def __init__(self, model: onnx.ModelProto, single: Collection[str]) -> None:
-        self._source = Graph(shape_inference.infer_shapes(model))
+    def __init__(self, source: Graph, single: Collection[str]) -> None:
+        self._source = source
         self._single = single
-        values = [*self._source.model.graph.value_info, *model.graph.input, *model.graph.output]
+        self._opsets = {entry.domain.removeprefix("ai.onnx"): entry.version for entry in source.model.opset_import}
+        graph = source.model.graph
+        values = [*graph.value_info, *graph.input, *graph.output]
         self._floats = {value.name for value in values if value.type.tensor_type.elem_type == SINGLE}
         self._floats |= {name for name, tensor in self._source.initializers.items() if tensor.data_type == SINGLE}
+        self._sizes = set(self._source.initializers)  # what is known without a picture
         self._half: set[str] = set()  # float tensors that the nodes written so far made in float16
         self._made: dict[str, str] = {}  # tensor and type -> its cast
         self._constants: dict[str, TensorProto] = {}
@@ -58,23 +56,44 @@ class _Halved:
         for field in (made.graph.node, made.graph.value_info, made.graph.initializer):
             del field[:]
         made.graph.node.extend(nodes)
-        used = {name for node in nodes for name in node.input} | set(self._source.outputs)
+        used = {name for node in nodes for name in reads(node)} | set(self._source.outputs)
         originals = [t for t in self._source.model.graph.initializer if t.name in used]
         made.graph.initializer.extend([*originals, *self._constants.values()])
         return made
 
     def _node(self, original: NodeProto) -> Iterator[NodeProto]:
         node = NodeProto.FromString(original.SerializeToString())
-        half = original.name not in self._single and node.op_type not in SCALED
-        fixed = ALWAYS_SINGLE.get(node.op_type, set())
+        taking = self._taking(original)
         for i, name in enumerate(original.input):
+            if name in self._floats and node.op_type not in SIZES:
+                node.input[i] = yield from self._as(name, HALF if i in taking else SINGLE)
+        for name in captured(original):
             if name in self._floats:
-                wanted = HALF if half and i not in fixed else SINGLE
-                node.input[i] = yield from self._as(name, wanted)
-        if half:
-            _retype(node)
+                redirect(node, {name: (yield from self._as(name, SINGLE))})
+        if taking:
             self._half |= {name for name in node.output if name in self._floats}
         yield node
+
+    def _taking(self, node: NodeProto) -> set[int]:
+        """Return the numbers of the inputs that are to be float16; none for a node that stays in float32."""
+        sized = node.op_type in SIZES or self._sizes.issuperset(reads(node))
+        if sized:
+            self._sizes.update(node.output)
+        if sized or node.name in self._single or node.op_type in SCALED or bodies(node):
+            return set()
+        try:
+            schema = defs.get_schema(node.op_type, self._opsets.get(node.domain, 1), node.domain)
+        except defs.SchemaError:
+            return set()  # nothing is known of its types
+        formal = dict(zip(range(len(node.input)), _formal(schema.inputs), strict=False))
+        taking = {i for i, name in enumerate(node.input) if name in self._floats and TYPE in formal[i].types}
+        kinds = {formal[i].type_str for i in taking}
+        gives = dict(zip(node.output, _formal(schema.outputs), strict=False))
+        apart = any(given.type_str not in kinds for name, given in gives.items() if name in self._floats)
+        listed = any(
+            kind.startswith(("seq", "optional")) for name in gives.keys() - self._floats for kind in gives[name].types
+        )
+        return set() if apart or listed else taking
 
     def _as(self, name: str, wanted: int) -> Generator[NodeProto, None, str]:
         """Return the name under which the tensor is had in the type wanted, yielding the Cast that makes it."""
@@ -91,9 +110,7 @@ class _Halved:
     def _constant(self, name: str) -> str:
         key = f"{name}/half"
         if key not in self._constants:
-            value = np.asarray(self._source.constant(name))
-            top = np.finfo(np.float16).max
-            self._constants[key] = numpy_helper.from_array(np.clip(value, -top, top).astype(np.float16), key)
+            self._constants[key] = numpy_helper.from_array(_halved(np.asarray(self._source.constant(name))), key)
         return key
 
     def _output(self, nodes: list[NodeProto], name: str) -> Iterator[NodeProto]:
@@ -107,10 +124,13 @@ class _Halved:
         yield helper.make_node("Cast", [inner], [name], f"{name}/Cast", to=SINGLE)
 
 
-def _retype(node: NodeProto) -> None:
-    """Let attributes that name or hold a float32 say float16."""
-    for item in node.attribute:
-        if item.name == TYPE_ATTRIBUTES.get(node.op_type) and item.i == SINGLE:
-            item.i = HALF
-        elif node.op_type == "ConstantOfShape" and item.name == "value" and item.t.data_type == SINGLE:
-            item.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item.t).astype(np.float16)))
+def _formal(formal: Sequence[Formal]) -> Iterator[Formal]:
+    """Return what a schema says of the first, the second and every further input or output."""
+    return chain(formal, repeat(formal[-1])) if formal else iter(())
+
+
+def _halved(value: Array) -> Array:
+    """Return the nearest float16 values, all finite, and zeros for zeros alone: what is added to a divisor counts."""
+    ends = np.finfo(np.float16)
+    half = np.clip(value, -ends.max, ends.max).astype(np.float16)
+    return np.where((half == 0) & (value != 0), np.copysign(ends.smallest_subnormal, value), half).astype(np.float16)

@@ -1,7 +1,8 @@
 """Where a network stops seeing and starts to say: its last weighted layers and the decoding after them.
 
 Found by structure alone. From each graph output the walk goes back through whatever has no weights (Sigmoid, Concat,
-Reshape, Split, anchor arithmetic, TopK, NMS) and stops at the first weighted layer of every path. Those last layers
+Reshape, Split, anchor arithmetic, TopK, NMS) and stops at the first weighted layer of every path; a residual sum is
+left by the branch alone, as its skip path leads through the sums of all blocks before it. Those last layers
 give boxes and scores, whose range and resolution INT8 ruins (YOLOv6s: 0.434 mAP in FP16, 0.325 with them quantized),
 and decoding may join boxes of hundreds of pixels with scores below 1, which no single scale can hold.
 """
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 
 from onnx import NodeProto
 
-from streamd.int8.graph import Graph
+from streamd.int8.graph import Graph, reads
 
+CONVOLUTIONS = {"Conv", "ConvTranspose"}
 RESHAPING = {"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast"}
 
 
@@ -42,8 +44,37 @@ def find(graph: Graph) -> Head:
             last.add(node.name)
         else:
             decode.add(node.name)
-            waiting += graph.activations(node)
+            waiting += _before(graph, node)
     return Head(frozenset(last), frozenset(decode))
+
+
+def _before(graph: Graph, node: NodeProto) -> list[str]:
+    """Return the tensors through which the walk goes on."""
+    names = [name for name in reads(node) if name not in graph.initializers]
+    if node.op_type != "Add":
+        return names
+    return [name for name in names if not any(_is_skip(graph, name, other) for other in names if other != name)]
+
+
+def _is_skip(graph: Graph, tensor: str, other: str) -> bool:
+    """Whether `other`, which `tensor` is added to, is made of `tensor` by convolutions.
+
+    By those alone: decoders made of matrix products refine boxes by adding to them, and boxes belong to the head.
+    """
+    waiting = [(other, False)]
+    seen = set(waiting)
+    while waiting:
+        name, convolved = waiting.pop()
+        if name == tensor and convolved:
+            return True
+        node = graph.producer.get(name)
+        if node is None:
+            continue
+        layer = node.op_type in CONVOLUTIONS and graph.weight_axis(node) is not None
+        further = {(before, convolved or layer) for before in reads(node)} - seen
+        seen |= further
+        waiting += further
+    return False
 
 
 def _is_expectation(graph: Graph, node: NodeProto) -> bool:

@@ -79,8 +79,11 @@ class Histogram:
     def bins(self) -> F64:
         """Return the counts in 2,048 equal bins over [0, amax].
 
-        A fine bin that straddles an edge is divided in proportion, so the counts are no whole numbers.
+        A fine bin that straddles an edge is divided in proportion, so the counts are no whole numbers. All are zero
+        while nothing was seen.
         """
+        if not self.total:
+            return np.zeros(BINS)
         if self.amax < self.range / FINE:  # everything in the first fine bin, of which no more is known
             return np.concatenate([np.zeros(BINS - 1), [float(self.total)]])
         edges = np.linspace(0, self.amax, BINS + 1) * (FINE / self.range)

@@ -16,7 +16,7 @@ from onnx import NodeProto, TensorProto, numpy_helper
 from streamd.int8.graph import FLOATS, Array, Graph, attribute
 from streamd.int8.head import Head, find
 from streamd.int8.opset import NEEDED
-from streamd.int8.placement import TRANSPARENT, carries
+from streamd.int8.placement import TRANSPARENT, carries, moved
 from streamd.int8.scales import SMALLEST
 
 Severity = Literal["error", "warning"]
@@ -195,8 +195,7 @@ def _unequal_scales(view: _View) -> Iterator[Finding]:
     for node in view.graph.nodes:
         if not carries(view.bare, node) or (node.op_type == "Add" and len(node.input) != 2):
             continue
-        data = node.input[:1] if node.op_type in {"MaxPool", "Resize"} else node.input
-        pairs = [pair for name in data if (pair := view.source(name)) is not None]
+        pairs = [pair for name in moved(node) if (pair := view.source(name)) is not None]
         if node.op_type != "Add":
             pairs += [sink for name in node.output for sink in view.sinks(name)]
         scales = {float(np.ravel(scale)[0]) for pair in pairs if (scale := view.scale(pair)) is not None and scale.size}

@@ -33,9 +33,11 @@ class Placement:
     """Which inputs of which nodes read a quantized tensor, and which tensors share a scale."""
 
     head: Head
+    whole: bool = False  # the head is quantized too
     layers: list[str] = field(default_factory=list)  # weighted nodes that are quantized
     carriers: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)  # weighted nodes that the user, or their type, keeps in float
+    left: set[str] = field(default_factory=set)  # all nodes that the user keeps in float
     readers: dict[str, list[tuple[str, int]]] = field(default_factory=dict)  # tensor -> (node, input number)
     groups: list[tuple[str, ...]] = field(default_factory=list)  # quantized tensors of one scale, at least two
     pictures: set[str] = field(default_factory=set)  # tensors that hold the input's own values, moved at most
@@ -45,19 +47,24 @@ class Placement:
         """The quantized tensors, in the order of the graph."""
         return tuple(self.readers)
 
+    def leaves(self, node: NodeProto) -> bool:
+        """Whether `node` stays in floating point: it is the head's, or the user keeps it."""
+        return node.name in self.left or (not self.whole and node in self.head)
+
 
 def plan(graph: Graph, keep: Keep = lambda _: False, *, whole: bool = False) -> Placement:
     """Decide what is quantized; `keep` tells of a node whether it stays in floating point.
 
     `whole` quantizes the head too, decoding included: it shows the collapse that the rule prevents.
     """
-    head = Head(frozenset(), frozenset()) if whole else find(graph)
-    placement = Placement(head)
+    head = find(graph)
+    placement = Placement(Head(frozenset(), head.decode) if whole else head, whole)
+    placement.left = {node.name for node in graph.nodes if keep(node)}
     floats = _float_tensors(graph)
     sharing = _Sharing()
 
     def free(node: NodeProto) -> bool:
-        return node not in head and not keep(node)
+        return not placement.leaves(node)
 
     feeds = _feeding(graph, free)
     for node in graph.nodes:
@@ -65,15 +72,15 @@ def plan(graph: Graph, keep: Keep = lambda _: False, *, whole: bool = False) -> 
             if free(node):
                 placement.layers.append(node.name)
                 _read(placement, node, [0])
-            elif node not in head:
+            elif whole or node not in head:
                 placement.kept.append(node.name)
         elif node.op_type in TRANSPARENT and free(node):
             sharing.join([node.input[0], *node.output])
         elif carries(graph, node) and free(node) and (whole or any(name in feeds for name in node.output)):
-            if not all(name in floats for name in graph.activations(node)):
+            quantized = _carried(graph, node)
+            if not all(node.input[i] in floats for i in quantized):
                 continue
             placement.carriers.append(node.name)
-            quantized = _carried(graph, node)
             _read(placement, node, quantized)
             joined = [node.input[i] for i in quantized]
             sharing.join(joined if node.op_type == "Add" else [*joined, *node.output])
@@ -84,11 +91,14 @@ def plan(graph: Graph, keep: Keep = lambda _: False, *, whole: bool = False) -> 
 
 def carries(graph: Graph, node: NodeProto) -> bool:
     """Whether the node only joins or moves values, so that its inputs may share one scale with its output."""
-    if node.op_type == "MaxPool":
-        return True
-    if node.op_type == "Resize":
-        return attribute(node, "mode", "nearest") == "nearest"
-    return node.op_type in CARRIERS and all(name not in graph.initializers for name in node.input)
+    if node.op_type not in CARRIERS or (node.op_type == "Resize" and attribute(node, "mode", "nearest") != "nearest"):
+        return False
+    return all(name not in graph.initializers for name in moved(node))
+
+
+def moved(node: NodeProto) -> list[str]:
+    """Return the inputs of a carrier or a transparent node that hold its values, and not where they go."""
+    return list(node.input if node.op_type in {"Concat", "Add"} else node.input[:1])
 
 
 def depthwise(graph: Graph) -> dict[str, str]:
@@ -109,9 +119,7 @@ def _carried(graph: Graph, node: NodeProto) -> list[int]:
     Of an Add that ends a convolution without activation, only the other input: TensorRT then adds inside the
     convolution's kernel, in full precision.
     """
-    if node.op_type in {"MaxPool", "Resize"}:
-        return [0]
-    inputs = range(len(node.input))
+    inputs = range(len(moved(node)))
     if node.op_type != "Add":
         return list(inputs)
     plain = [i for i in inputs if _ends_in_layer(graph, node.input[i])]
@@ -132,7 +140,7 @@ def _feeding(graph: Graph, free: Keep) -> set[str]:
         if graph.weight_axis(node) is not None:
             feeds.add(node.input[0])
         elif (node.op_type in TRANSPARENT or carries(graph, node)) and any(name in feeds for name in node.output):
-            feeds.update(graph.activations(node))
+            feeds.update(moved(node))
         elif node.op_type == "Relu" and node.output[0] in feeds:
             feeds.add(node.input[0])  # ResNet: Add, then Relu, then the next layer
     return feeds
@@ -141,7 +149,8 @@ def _feeding(graph: Graph, free: Keep) -> set[str]:
 def _pictures(graph: Graph) -> set[str]:
     found = set(graph.inputs)
     for node in graph.nodes:
-        if (node.op_type in TRANSPARENT or node.op_type == "Concat") and found.issuperset(graph.activations(node)):
+        sources = graph.activations(node)
+        if (node.op_type in TRANSPARENT or node.op_type == "Concat") and sources and found.issuperset(sources):
             found.update(node.output)
     return found
 
@@ -152,9 +161,14 @@ def _read(placement: Placement, node: NodeProto, inputs: Iterable[int]) -> None:
 
 
 def _float_tensors(graph: Graph) -> set[str]:
-    """Return the tensors whose type is float32, as inferred."""
+    """Return the tensors that are float32, as inferred, but for single numbers: TensorRT does not quantize those."""
     values = [*graph.model.graph.value_info, *graph.model.graph.input, *graph.model.graph.output]
-    return {value.name for value in values if value.type.tensor_type.elem_type == TensorProto.FLOAT}
+    kinds = {value.name: value.type.tensor_type for value in values}
+    return {
+        name
+        for name, kind in kinds.items()
+        if kind.elem_type == TensorProto.FLOAT and (kind.shape.dim or not kind.HasField("shape"))
+    }
 
 
 class _Sharing:

@@ -2,6 +2,10 @@
 
 The rounded value is used in both files, so that both have the same codes: x becomes clip(round(x / scale), -128, 127),
 rounding halves to even. Weights have a scale for each output channel and use -127..127.
+
+A scale that float16 would hold with less than its 11 bits, below 6.1e-5, stays as it is: both files carry scales in
+float32, with which TensorRT computes whatever the type of the layers (half.py), and an integer layer multiplies sums
+in int32 by them. Raising them would cost the codes of every layer whose weights are all below 127 times that, 0.0078.
 """
 
 from collections.abc import Mapping
@@ -20,7 +24,9 @@ from streamd.int8.thresholds import Method
 I8 = npt.NDArray[np.int8]
 TOP = 127
 SMALLEST = float(np.finfo(np.float16).tiny)  # the smallest normal float16, 6.1e-5; below it precision is lost
+LEAST = 2.0**-60  # of a scale: the product of two is a normal float32, by which biases are divided
 LARGEST = float(np.finfo(np.float16).max)
+FAINT = float(np.finfo(np.float16).smallest_subnormal)
 NOTABLE = 0.01  # of a tensor's values: what clips more is told
 WIDEST_BIAS = 2**30  # in units of input scale times weight scale; int32 holds twice that
 
@@ -87,14 +93,19 @@ def share(placement: Placement, amax: Mapping[str, float]) -> Scales:
             scales.activations[name] = rounded(amax[name] / TOP) if amax[name] else rounded(1 / TOP)
             if not amax[name]:
                 scales.remarks.append(f"{name} is zero throughout: scaled for 1")
-            elif amax[name] / TOP < SMALLEST:
-                scales.remarks.append(f"{name} never exceeds {amax[name]:.2g}: too small for the scale of a float16")
+            elif amax[name] / TOP < FAINT:
+                scales.remarks.append(f"{name} never exceeds {amax[name]:.2g}: float16 has less than 127 steps for it")
     return scales
 
 
 def rounded(scale: float) -> float:
-    """Return the normal float16 nearest to `scale`."""
-    return float(np.float16(min(max(scale, SMALLEST), LARGEST)))
+    """Return the normal float16 nearest to `scale`; the float32 nearest where it is below all of them."""
+    return float(_rounded(np.asarray(scale, np.float64)))
+
+
+def _rounded(scale: npt.NDArray[np.float64]) -> F32:
+    half = np.minimum(scale, LARGEST).astype(np.float16).astype(np.float32)
+    return np.where(scale < SMALLEST, np.maximum(scale, LEAST).astype(np.float32), half)
 
 
 def quantize_weight(
@@ -102,12 +113,12 @@ def quantize_weight(
 ) -> tuple[I8, F32]:
     """Return the codes of `weight`, -top..top, and their scale for each index of `axis`.
 
-    A channel whose bias would not fit into int32 gets a larger scale.
+    A channel whose bias would not fit into int32 gets a larger scale; one of zeros any.
     """
     others = tuple(i for i in range(weight.ndim) if i != axis)
     scale = np.abs(weight).max(axis=others).astype(np.float64) / top
     if bias is not None and bias.size == scale.size:
         scale = np.maximum(scale, np.abs(bias.ravel()).astype(np.float64) / (input_scale * WIDEST_BIAS))
-    half = np.clip(scale, SMALLEST, LARGEST).astype(np.float16).astype(np.float32)
-    along = half.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
-    return np.clip(np.rint(weight / along), -top, top).astype(np.int8), half
+    own = _rounded(np.where(scale, scale, SMALLEST))
+    along = own.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
+    return np.clip(np.rint(weight / along), -top, top).astype(np.int8), own

@@ -147,3 +147,46 @@ def test_half_weights_are_refused(net, tmp_path):
     model = net.model(net.node("Mul", "images", net.constant(np.float16(1))))
     with pytest.raises(ModelError, match="float16"):
         graphs.load(written(model, tmp_path / "half.onnx"))
+
+
+def test_what_a_body_holds_itself_does_not_count_as_read():
+    inside = helper.make_graph(
+        [helper.make_node("Add", ["outer", "own"], ["sum"])],
+        "then",
+        [],
+        [helper.make_tensor_value_info("sum", 1, None)],
+        [helper.make_tensor("own", TensorProto.FLOAT, [1], [1.0])],
+    )
+    node = helper.make_node("If", ["condition"], ["y"], then_branch=inside, else_branch=inside)
+    assert graphs.reads(node) == ["condition", "outer"]
+
+
+def test_half_constants_are_refused_wherever_they_are(net):
+    half = helper.make_tensor("v", TensorProto.FLOAT16, [1], np.array([2], np.float16).view(np.uint16), raw=False)
+    with pytest.raises(ModelError, match="its weights are float16"):
+        graphs.prepare(net.model(net.node("Mul", "images", net.node("Constant", value=half))))
+    inside = helper.make_graph(
+        [helper.make_node("Constant", [], ["y"], value=half)],
+        "then",
+        [],
+        [helper.make_tensor_value_info("y", 10, None)],
+    )
+    condition = net.constant(np.array(True))
+    net.nodes.clear()
+    with pytest.raises(ModelError, match="its weights are float16"):
+        graphs.prepare(net.model(net.node("If", condition, then_branch=inside, else_branch=inside)))
+
+
+def test_half_inputs_are_refused(net):
+    model = net.model(net.node("Cast", "images", to=TensorProto.FLOAT))
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    with pytest.raises(ModelError, match="its inputs are float16"):
+        graphs.prepare(model)
+
+
+def test_batch_normalisation_by_its_own_batch_stays(net, run):
+    x = net.conv("images", 3, 4)
+    values = [net.constant((net.random.random(4) + 0.5).astype(np.float32)) for _ in range(4)]
+    y, *_ = net.node("BatchNormalization", x, *values, outputs=3, training_mode=1)
+    model = net.model(y)
+    agree(run, model, graphs.prepare(model).model, (1, 3, 64, 64))

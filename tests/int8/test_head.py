@@ -1,3 +1,6 @@
+import numpy as np
+from onnx import TensorProto, helper
+
 from streamd.int8 import graph as graphs
 from streamd.int8.head import find
 
@@ -34,3 +37,39 @@ def test_the_real_models_head_is_three_layers_a_level(real):
     graph = graphs.load(real / "yolox_nano.onnx")
     last = [node for node in graph.nodes if node.name in find(graph).last]
     assert sorted(graph.constant(node.input[1]).shape[0] for node in last) == [1, 1, 1, 4, 4, 4, 80, 80, 80]
+
+
+def test_the_skip_path_of_a_residual_chain_is_no_head(net):
+    x = net.layer("images", 3, 8, name="stem")
+    for i in range(3):
+        y = net.conv(net.layer(x, 8, 8, name=f"inner{i}"), 8, 8, name=f"outer{i}")
+        x = net.node("Relu", net.node("Add", x, y, name=f"sum{i}"))
+    assert find(graphs.prepare(net.model(x))).last == {"outer2"}
+
+
+def test_both_sides_of_a_sum_of_branches_are_head(net):
+    x = net.layer("images", 3, 8, name="body")
+    total = net.node("Add", net.conv(x, 8, 4, name="a"), net.conv(x, 8, 4, name="b"))
+    assert find(graphs.prepare(net.model(total))).last == {"a", "b"}
+
+
+def test_a_box_that_matrix_products_refine_belongs_to_the_head(net):
+    x = net.node("Reshape", net.layer("images", 3, 8), net.constant(np.array([1, -1, 8], np.int64)))
+
+    def product(x, rows, name):
+        return net.node("MatMul", x, net.constant(net.random.normal(size=(rows, 4)).astype(np.float32)), name=name)
+
+    box = product(x, 8, "first")
+    hidden = net.node("Relu", product(box, 4, "hidden"))
+    head = find(graphs.prepare(net.model(net.node("Add", box, product(hidden, 4, "second")))))
+    assert head.last == {"first", "second"}
+
+
+def test_the_walk_goes_on_through_what_a_branch_takes_from_outside(net):
+    x = net.conv(net.layer("images", 3, 8, name="body"), 8, 4, name="last")
+    inside = helper.make_graph(
+        [helper.make_node("Neg", [x], ["y"])], "then", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    )
+    condition = net.constant(np.array(True))
+    made = net.node("If", condition, then_branch=inside, else_branch=inside)
+    assert find(graphs.prepare(net.model(made))).last == {"last"}

@@ -101,3 +101,7 @@ def test_the_share_beyond_a_threshold_is_that_of_the_values():
     assert histogram.beyond(0.75) == pytest.approx(0.25, abs=0.001)
     assert histogram.beyond(1.0) == 0
     assert Histogram().beyond(0.0) == 0
+
+
+def test_nothing_seen_is_a_histogram_of_zeros():
+    assert not Histogram().bins().any()

@@ -106,3 +106,45 @@ def test_the_whole_graph_can_be_quantized_for_comparison(detector):
     placement = plan(detector, whole=True)
     assert {"box0_last", "dfl"} <= set(placement.layers)
     assert "output" in placement.carriers
+
+
+def test_what_carries_a_constant_is_left_in_float(net):
+    table = net.constant(net.random.normal(size=(1, 3, 64, 64)).astype(np.float32))
+    pooled = net.node("MaxPool", table, kernel_shape=[1, 1], name="pool")
+    y = net.layer(net.layer(pooled, 3, 8, name="layer"), 8, 8)
+    graph = graphs.prepare(net.model(net.conv(net.node("Add", net.layer("images", 3, 8), y), 8, 4)))
+    placement = plan(graph)
+    assert (pooled in placement.tensors, "pool" in placement.carriers) == (True, False)
+    assert not set(placement.tensors) & set(graph.initializers)
+
+
+def test_a_resize_to_computed_sizes_carries(net):
+    x = net.layer("images", 3, 8)
+    small = net.layer(net.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2]), 8, 8)
+    up = net.node("Resize", small, "", "", net.node("Shape", x), mode="nearest", name="up")
+    graph = graphs.prepare(net.model(net.conv(net.layer(net.node("Concat", up, x, axis=1), 16, 8), 8, 4)))
+    assert "up" in plan(graph).carriers
+
+
+def test_factors_of_a_resize_are_not_quantized(net):
+    x = net.layer("images", 3, 8)
+    one = net.node("Cast", net.node("Div", net.node("Shape", x), net.node("Shape", x)), to=1)
+    factors = net.node("Concat", net.node("Slice", one, *map(net.constant, np.array([[0], [2]]))),
+                       net.node("Slice", one, *map(net.constant, np.array([[2], [4]]))), axis=0)  # fmt: skip
+    up = net.node("Resize", x, "", factors, mode="nearest", name="up")
+    placement = plan(graphs.prepare(net.model(net.conv(net.layer(up, 8, 8), 8, 4))))
+    assert placement.carriers == ["up"]
+
+
+def test_a_single_number_is_not_quantized(net):
+    x = net.layer("images", 3, 8)
+    y = net.node("Add", x, net.node("ReduceMean", x, keepdims=0), name="sum")
+    assert plan(graphs.prepare(net.model(net.conv(net.layer(y, 8, 8), 8, 4)))).carriers == []
+
+
+def test_a_constant_that_is_moved_is_no_picture(net):
+    table = net.constant(net.random.normal(size=(3, 4096)).astype(np.float32))
+    x = net.node("Reshape", table, net.constant(np.array([1, 3, 64, 64], np.int64)))
+    y = net.node("Add", net.layer(x, 3, 8), net.layer(net.node("Transpose", "images", perm=[0, 1, 3, 2]), 3, 8))
+    placement = plan(graphs.prepare(net.model(net.conv(net.layer(y, 8, 8), 8, 4))))
+    assert len(placement.pictures) == 2

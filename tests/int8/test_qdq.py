@@ -246,3 +246,47 @@ def test_what_a_kept_layer_reads_is_not_quantized_on_the_way_in_the_cpu_file(det
     assert not [name for name in kept.input if name.endswith("/dequantized")]
     assert output not in {node.input[0] for node in nodes(model, "QuantizeLinear")}
     run(model, pictures[0], fused=True)
+
+
+def test_a_constant_that_is_reshaped_is_not_quantized_as_if_it_were_computed(net, pictures, run):
+    table = net.constant(net.random.normal(size=(8, 4096)).astype(np.float32))
+    x = net.node("Reshape", table, net.constant(np.array([1, 8, 64, 64], np.int64)))
+    y = net.node("Add", net.layer(x, 8, 8), net.layer("images", 3, 8))
+    made = Made(net.model(net.conv(net.layer(y, 8, 8), 8, 4)), pictures)
+    (expected,) = run(made.graph.model, pictures[0]).values()
+    for profile in (qdq.TENSORRT, qdq.CPU):
+        for fused in (False, True):
+            (got,) = run(made.write(profile), pictures[0], fused=fused).values()
+            assert close(expected, got, 0.05)
+
+
+@pytest.mark.parametrize(("other", "floor"), [(None, 8), ("Relu", 40)])
+def test_a_gates_floor_holds_only_where_nobody_else_reads_below_it(net, pictures, other, floor):
+    x = net.conv(net.layer("images", 3, 8), 8, 8, name="wide")
+    net.constants[-1].CopyFrom(numpy_helper.from_array(np.full(8, -50, np.float32), net.constants[-1].name))
+    y = net.silu(x)
+    if other:
+        y = net.node("Add", y, net.node(other, net.node("Neg", x)))
+    made = Made(net.model(net.conv(net.layer(y, 8, 8), 8, 4)), pictures)
+    parameters = values(made.write(qdq.CPU))
+    low = -float(parameters[f"{x}/scale"]) * int(parameters[f"{x}/zero"])
+    assert abs(low) == pytest.approx(8, rel=0.05) if other is None else abs(low) > floor
+
+
+def test_a_slices_scale_does_not_clip_those_that_read_the_whole(net, pictures, run):
+    ranges = net.constant(np.array([1] * 4 + [100] * 4, np.float32).reshape(1, 8, 1, 1))
+    x = net.node("Mul", net.layer("images", 3, 8), ranges)
+    ends = [net.constant(np.array([v], np.int64)) for v in (0, 4, 1)]
+    part = net.layer(net.node("Slice", x, *ends, name="part"), 4, 8)
+    whole = net.node("GlobalAveragePool", net.node("LeakyRelu", x))
+    made = Made(net.model(net.conv(net.layer(net.node("Mul", part, whole), 8, 8), 8, 4)), pictures)
+    (expected,) = run(made.graph.model, pictures[0]).values()
+    (got,) = run(made.write(qdq.CPU), pictures[0]).values()
+    assert close(expected, got, 0.05)
+
+
+def test_a_node_that_the_user_keeps_reads_float_in_both_files(detector_model, pictures):
+    made = Made(detector_model, pictures, lambda node: node.name == "pool0")
+    for profile in (qdq.TENSORRT, qdq.CPU):
+        (pool,) = (node for node in made.write(profile).graph.node if node.name == "pool0")
+        assert not pool.input[0].endswith("/dequantized")

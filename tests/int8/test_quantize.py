@@ -4,6 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from click.testing import CliRunner
 from onnx import TensorProto
@@ -14,12 +15,13 @@ from streamd.cli import lint as lint_command
 from streamd.cli import quantize as quantize_command
 from streamd.errors import ModelError, StreamdError
 from streamd.int8 import graph as graphs
-from streamd.int8 import quantize
+from streamd.int8 import quantize, scales
 from streamd.int8.calibrate import calibrate
 from streamd.int8.judge import Saving
 from streamd.int8.lint import lint
 from streamd.int8.placement import plan
 from streamd.int8.scales import Scales
+from streamd.int8.thresholds import METHODS
 from streamd.manifest import Input, Manifest
 
 
@@ -187,3 +189,31 @@ def test_the_saving_says_when_int8_loses():
         == "saving = 10.00 float - 4.00 INT8 - 1.00 quantize - 1.00 dequantize = 4.00 ms a frame"
     )
     assert "INT8 is slower here" in str(Saving(10, 9, 1, 1))
+
+
+def test_naive_quantization_in_float16_keeps_suppression_in_float32(folder, tmp_path, detector_model):
+    """Boxes are chosen in the graph itself, by an operator that takes float32 alone."""
+    model = onnx.ModelProto()
+    model.CopyFrom(detector_model)
+    answers = model.graph.output[0].name
+    numbers = {"box_from": [0], "box_to": [4], "end": [9], "axis": [1], "most": [5]}
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(np.array(v), k) for k, v in numbers.items())
+    node = onnx.helper.make_node
+    model.graph.node.extend(
+        [
+            node("Slice", [answers, "box_from", "box_to", "axis"], ["rows"], "rows"),
+            node("Transpose", ["rows"], ["boxes"], "boxes", perm=[0, 2, 1]),
+            node("Slice", [answers, "box_to", "end", "axis"], ["scores"], "scores"),
+            node("NonMaxSuppression", ["boxes", "scores", "most"], ["chosen"], "nms"),
+        ]
+    )
+    model.graph.output.append(onnx.helper.make_tensor_value_info("chosen", TensorProto.INT64, None))
+    graph = graphs.prepare(model)
+    placement = plan(graph, whole=True)
+    seen = calibrate(graph, [np.zeros((1, 3, 64, 64), np.float32)], whole=True)
+    piece = quantize.Workpiece(tmp_path / "net.onnx", graph, None, placement)
+    made = piece.tensorrt(scales.choose(graph, placement, seen, METHODS["minmax"]), "fp16")
+    ort.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    types = {v.name: v.type.tensor_type.elem_type for v in onnx.shape_inference.infer_shapes(made).graph.value_info}
+    decoded = next(n for n in made.graph.node if n.name == "score")
+    assert types[decoded.output[0]] == TensorProto.FLOAT

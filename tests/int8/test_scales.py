@@ -5,7 +5,7 @@ from streamd.errors import DataError
 from streamd.int8 import graph as graphs
 from streamd.int8.calibrate import Calibration, calibrate
 from streamd.int8.placement import plan
-from streamd.int8.scales import SMALLEST, choose, quantize_weight, rounded, share
+from streamd.int8.scales import LEAST, SMALLEST, choose, quantize_weight, rounded, share
 from streamd.int8.thresholds import METHODS, minmax
 
 RNG = np.random.default_rng(4)
@@ -51,8 +51,8 @@ def test_a_tensor_that_is_zero_throughout_is_scaled_for_one_and_said(detector):
     assert len(scales.remarks) == len(placement.tensors)
 
 
-@pytest.mark.parametrize(("scale", "expected"), [(0.1, np.float16(0.1)), (1e-9, SMALLEST), (1e9, 65504.0)])
-def test_a_scale_is_rounded_to_a_normal_float16(scale, expected):
+@pytest.mark.parametrize(("scale", "expected"), [(0.1, np.float16(0.1)), (1e-9, np.float32(1e-9)), (1e9, 65504.0)])
+def test_a_scale_is_rounded_to_a_normal_float16_where_one_is_near(scale, expected):
     assert rounded(scale) == expected
 
 
@@ -91,7 +91,7 @@ def test_a_bias_that_would_overflow_widens_the_scale_of_its_channel():
     weight, bias = np.full((2, 1), 1e-3, np.float32), np.array([0.0, 1e9], np.float32)
     _, scale = quantize_weight(weight, 0, bias, 0.01)
     assert bias[1] / (scale[1] * 0.01) < 2**31
-    assert scale[0] == pytest.approx(max(1e-3 / 127, SMALLEST), rel=1e-3)
+    assert scale[0] == pytest.approx(1e-3 / 127, rel=1e-3)
 
 
 def test_a_method_that_clips_much_is_remarked_on(detector, calibration):
@@ -99,3 +99,21 @@ def test_a_method_that_clips_much_is_remarked_on(detector, calibration):
     many = choose(detector, plan(detector), calibration, lambda histogram: 0.1 * histogram.amax)
     assert not [remark for remark in few.remarks if "clipped" in remark]
     assert "have over 1 % of their values clipped" in many.remarks[0]
+
+
+def test_weights_too_small_for_a_float16_scale_keep_their_codes():
+    weight = (RNG.normal(size=(4, 8)) * np.array([[1e-2], [1e-4], [1e-7], [1e-10]])).astype(np.float32)
+    codes, scale = quantize_weight(weight, 0)
+    assert (np.abs(codes).max(axis=1) == 127).all()
+    assert (np.abs(codes * scale[:, None] - weight) <= scale[:, None] * 0.51 + 127 * scale[:, None] * 2**-11).all()
+
+
+def test_a_channel_that_is_next_to_nothing_has_a_scale_that_can_be_multiplied():
+    _, scale = quantize_weight(np.full((1, 2), 1e-38, np.float32), 0, np.array([1e-30], np.float32), 1e-15)
+    assert scale[0] * np.float32(LEAST) >= np.finfo(np.float32).tiny
+
+
+def test_an_activation_too_small_for_float16_is_remarked_on(detector):
+    placement = plan(detector)
+    assert not share(placement, dict.fromkeys(placement.tensors, 1e-3)).remarks
+    assert "float16 has less than 127 steps" in share(placement, dict.fromkeys(placement.tensors, 1e-6)).remarks[0]
