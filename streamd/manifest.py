@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from streamd import output
 from streamd.errors import ModelError
 
 VERSION = 1
@@ -139,7 +140,7 @@ def save(manifest: Manifest, model: Path) -> Path:
     """
     path = beside(model)
     try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        output.write(path, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}", mend="write it where you may") from error
     return path

@@ -1,17 +1,24 @@
 """`streamd calibrate`: one pass over pictures, and the histograms that every method of quantization reads."""
 
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from streamd import manifest, output
+from streamd.cli.bar import progress
+from streamd.errors import DataError
+
 if TYPE_CHECKING:
-    from streamd.frames import Picture
+    from streamd.frames import F32, Picture
+    from streamd.int8.calibrate import Calibration
+    from streamd.int8.graph import Graph
 
 CONFIGS = {".yaml", ".yml"}
+PATIENCE_S = 60  # for a first or next frame of any camera
+FRAMES = click.IntRange(0, 10_000_000)
 
 
 def stretch(_context: click.Context, _option: click.Parameter, value: str) -> tuple[float, float]:
@@ -35,7 +42,9 @@ def stretch(_context: click.Context, _option: click.Parameter, value: str) -> tu
     help="Pictures, videos, a folder, a list (.txt), TensorRT batch files, or cameras (a configuration, .yaml).",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Writes OUT.npz and OUT.json.")
-@click.option("--frames", default=500, show_default=True, help="Most pictures, spread over the sources; 0 for all.")
+@click.option(
+    "--frames", default=500, show_default=True, type=FRAMES, help="Most pictures, spread over the sources; 0 for all."
+)
 @click.option("--every", default=0, type=click.IntRange(0), help="Every n-th frame, instead of spreading them.")
 @click.option(
     "--part", default="0:1", show_default=True, callback=stretch, metavar="FROM:TO", help="Which stretch of each file."
@@ -49,10 +58,15 @@ def command(
     Live cameras give every n-th frame, turn by turn, until there are enough.
     """
     from streamd import infer, log  # noqa: PLC0415 - the libraries take longer to import than `streamd --help` may
-    from streamd.int8 import calibrate, graph  # noqa: PLC0415
     from streamd.int8 import data as sources  # noqa: PLC0415
+    from streamd.int8 import graph, saved  # noqa: PLC0415
 
     log.setup("warning", "console")
+    output.tidy_when_told_to_end()
+    for path in saved.paths(out):
+        output.check_file(path, option="--out")
+        if path.resolve() == manifest.beside(model).resolve():
+            raise DataError(f"--out {out}: would replace {path.name}, the model's manifest", mend="name another file")
     ready = graph.load(model)
     backend = infer.load(model)
     spec = backend.manifest.input
@@ -65,42 +79,58 @@ def command(
         for path in cameras:
             yield from watched(path, frames or 500, every or 25)
 
-    with click.progressbar(length=frames or 1, label="calibrating", file=sys.stderr, show_pos=True) as bar:
-        done = calibrate.calibrate(
-            ready,
-            sources.inputs(spec, seen(), found.batches),
-            whole=whole,
-            progress=lambda count: bar.update(count - bar.pos),
-        )
-    written = calibrate.save(done, out)
+    done = run(ready, sources.inputs(spec, seen(), found.batches), frames, whole=whole)
+    written = saved.save(done, out)
     click.echo(
         f"{done.frames} frames, {len(done.histograms)} tensors: {' and '.join(map(str, written))} "
         f"(model {done.model_sha256[:12]}, data {done.data_sha256[:12]})"
     )
 
 
+def run(graph: "Graph", inputs: "Iterable[F32]", frames: int, *, whole: bool) -> "Calibration":
+    """Calibrate with a progress bar; `frames` is the most there can be, 0 where it is not known."""
+    from streamd.int8 import calibrate  # noqa: PLC0415 - as above
+
+    shown = 0
+    with progress(frames, "calibrating") as advance:
+
+        def count(done: int) -> None:
+            nonlocal shown
+            advance(done - shown)
+            shown = done
+
+        return calibrate.calibrate(graph, inputs, whole=whole, progress=count)
+
+
 def watched(path: Path, frames: int, every: int) -> "Iterator[Picture]":
     """Yield `frames` pictures of the cameras of a configuration, every n-th of each, one camera after the other.
 
     Every camera runs in a thread of its own and keeps only its newest frame, so the pictures are spread over the time
-    that it takes, and none waits.
+    that it takes, and none waits. What ails a camera is told on stderr.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        SourceError: a file cannot be read, or no camera gave a frame for a minute.
     """
     import threading  # noqa: PLC0415
 
     from streamd import config  # noqa: PLC0415
     from streamd.clock import SystemClock  # noqa: PLC0415
     from streamd.decode import open_camera  # noqa: PLC0415
-    from streamd.errors import Finished  # noqa: PLC0415
+    from streamd.errors import Finished, SourceError  # noqa: PLC0415
     from streamd.flow.channel import Overflow, Select  # noqa: PLC0415
     from streamd.flow.pipeline import Pipeline  # noqa: PLC0415
     from streamd.flow.stage import Feed, Stage, Work  # noqa: PLC0415
-    from streamd.frames import Frame, Notice  # noqa: PLC0415
+    from streamd.frames import Frame, Notice, Picture  # noqa: PLC0415
 
     class Sample(Work[Frame | Notice, Frame]):
         """Lets every n-th frame pass."""
 
         def __call__(self, item: Frame | Notice) -> Iterator[Frame]:
-            if isinstance(item, Frame) and item.seq % every == 0:
+            if isinstance(item, Notice):
+                if item.reason:
+                    click.echo(f"{item.camera}: {item.kind}: {item.reason}", err=True)
+            elif item.seq % every == 0:
                 yield item
 
     settings = config.load(path, os.environ)
@@ -118,13 +148,17 @@ def watched(path: Path, frames: int, every: int) -> "Iterator[Picture]":
     try:
         taken = 0
         while taken < frames:
-            select.wait()
+            if not select.wait(PATIENCE_S):
+                raise SourceError(f"{path}: no camera gave a frame for {PATIENCE_S} s", mend="check that one is on")
             for frame in select.take(frames - taken):
-                yield frame.picture
-                taken += 1
+                if isinstance(frame.picture, Picture):  # as every decoder of the CPU gives it
+                    yield frame.picture
+                    taken += 1
     except Finished:
-        return
+        pass
     finally:
         stop.set()
         select.abandon()
         pipeline.wait(10)
+    if pipeline.error is not None:
+        raise pipeline.error

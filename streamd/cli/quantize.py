@@ -1,14 +1,14 @@
 """`streamd quantize`: a float32 model becomes INT8, once for TensorRT and once for the CPU."""
 
-import sys
-import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamd.cli.calibrate import stretch
+from streamd import output
+from streamd.cli.bar import progress
+from streamd.cli.calibrate import FRAMES, run, stretch
+from streamd.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from streamd.int8.judge import Judge
     from streamd.int8.placement import Placement
     from streamd.int8.quantize import Trial, Workpiece
-    from streamd.score.evaluate import Row
 
 METHODS = ("minmax", "entropy", "percentile", "mse", "histogram-observer", "legacy")
 HELD_OUT = 4  # of so many pictures one is kept to judge on
@@ -45,7 +44,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--judge", multiple=True, type=PATH, help="Pictures or videos to judge on, instead of a part of --data.")
 @click.option("--judge-part", default="0:1", show_default=True, callback=stretch, metavar="FROM:TO")
 @click.option("--confidence", default=0.25, show_default=True, type=click.FloatRange(0, 1), help="Of what is judged.")
-@click.option("--frames", default=200, show_default=True, help="Most pictures of --data.")
+@click.option("--frames", default=200, show_default=True, type=FRAMES, help="Most pictures of --data; 0 for all.")
 @click.option("--part", default="0:1", show_default=True, callback=stretch, metavar="FROM:TO", help="Of --data.")
 @click.option(
     "--min-agreement", default=0.9, show_default=True, type=click.FloatRange(0, 1), help="With float, at IoU 0.5."
@@ -67,11 +66,15 @@ def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's option
     if not given["listed"] and given["out"] is None:
         raise click.UsageError("give --out, a folder")
     log.setup("warning", "console")
+    output.tidy_when_told_to_end()
+    if not given["listed"]:
+        check_places(model, given)
     ready = graph.load(model)
     plan = placement.plan(ready, quantize.keeper(ready, given["keep_float"], given["only"]), whole=given["whole"])
     if given["listed"]:
         click.echo(described(plan))
         return
+    check_plan(plan, ready.name, given)
     backend = infer.load(model)
     backend.close()
     piece = quantize.Workpiece(model, ready, backend.manifest, plan)
@@ -86,35 +89,81 @@ def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's option
     write(piece, trial, judge, given)
 
 
+def check_places(model: Path, given: dict[str, Any]) -> None:
+    """Check that everything can be written, before the work of hours.
+
+    Raises:
+        DataError: --out or --write-cache cannot be written, would replace the model, or no cache is of the version.
+    """
+    from streamd.int8 import cache  # noqa: PLC0415 - as above
+
+    out, written = given["out"], given["write_cache"]
+    names = [f"{model.stem}.{kind}{suffix}" for kind in ("trt", "cpu") for suffix in (".onnx", ".json")]
+    if written is not None:
+        cache.header(given["tensorrt_version"])
+        taken = (model, model.with_suffix(".json"), *(out / name for name in names))
+        if written.resolve() in (path.resolve() for path in taken):
+            raise DataError(f"--write-cache {written}: is another file of this work", mend="name a file of its own")
+        if written.parent == out:
+            names.append(written.name)
+        else:
+            output.check_file(written, option="--write-cache")
+    output.check_folder(out, names, option="--out")
+
+
+def check_plan(plan: "Placement", model: str, given: dict[str, Any]) -> None:
+    """Check that something is left to quantize.
+
+    Raises:
+        ModelError: nothing is.
+    """
+    if plan.layers:
+        return
+    options = [f"--{name.replace('_', '-')}" for name in ("keep_float", "only") if given[name]]
+    if options:
+        raise ModelError(
+            f"{model}: {' and '.join(options)} leave nothing to quantize", mend="`--list` prints what there is"
+        )
+    raise ModelError(f"{model}: has no layer that INT8 would serve", mend="name a model with convolutions, or serve it")
+
+
 def chosen(piece: "Workpiece", given: dict[str, Any]) -> "tuple[Trial, Judge | None, dict[str, Any]]":
     """Return the trial to be written, what it was judged on, and where its scales come from."""
-    from streamd.errors import DataError  # noqa: PLC0415
-    from streamd.int8 import cache, calibrate, legacy, quantize  # noqa: PLC0415
+    from streamd.int8 import cache, legacy, quantize, saved  # noqa: PLC0415
     from streamd.int8.judge import Judge  # noqa: PLC0415
 
+    known = cache.read(given["cache"]) if given["cache"] is not None else None
+    calibration = None
+    if given["calibration"] is not None:
+        calibration = saved.load(given["calibration"])
+        saved.check_model(calibration, piece.graph, piece.placement, given["calibration"])
+        if given["method"] == "best" and not given["judge"]:
+            raise no_judge()
     judge = held_out(piece, given)
-    if given["cache"] is not None:
-        known = cache.read(given["cache"])
+    if known is not None:
         trial = quantize.Trial("cache", cache.choose(piece.graph, piece.placement, known, given["cache"]))
         if judge is not None:
             trial.agreement = quantize.judged(piece, trial.scales, judge)
         return trial, judge, {"cache": given["cache"].name}
-    if given["calibration"] is not None:
-        calibration = calibrate.load(given["calibration"])
-    else:
+    if calibration is None:
         calibration, pictures = calibrated(piece, given, keep=judge is None)
         judge = judge or (Judge(piece.path, pictures, given["confidence"]) if pictures else None)
     methods = METHODS if given["method"] == "best" else (given["method"],)
     if len(methods) > 1 and judge is None:
-        raise DataError("--method best needs pictures to judge on", mend="name some with --judge, or name a method")
+        raise no_judge()
     if given["screen"]:
         screen(piece, calibration, given)
     count = len(methods) + (legacy.POINTS if "legacy" in methods and judge else 0)
-    with click.progressbar(length=count, label="trying scales", file=sys.stderr, show_pos=True) as bar:
-        found = quantize.trials(piece, calibration, methods, judge, lambda: bar.update(1))
+    with progress(count, "trying scales") as advance:
+        found = quantize.trials(piece, calibration, methods, judge, lambda: advance(1))
     for trial in found:
         tell(trial)
     return found[0], judge, {"data_sha256": calibration.data_sha256, "frames": calibration.frames}
+
+
+def no_judge() -> DataError:
+    """Return the error of a search for the best without anything to judge on."""
+    return DataError("--method best needs pictures to judge on", mend="name some with --judge, or name a method")
 
 
 def screen(piece: "Workpiece", calibration: "Calibration", given: dict[str, Any]) -> None:
@@ -130,6 +179,11 @@ def screen(piece: "Workpiece", calibration: "Calibration", given: dict[str, Any]
         piece.placement = placement.plan(
             piece.graph, lambda node: node.name in layers or keep(node), whole=given["whole"]
         )
+        if not piece.placement.layers:
+            raise ModelError(
+                f"{piece.path}: what is left are layers that one scale would ruin",
+                mend="quantize them with --no-screen",
+            )
 
 
 def held_out(piece: "Workpiece", given: dict[str, Any]) -> "Judge | None":
@@ -144,31 +198,35 @@ def held_out(piece: "Workpiece", given: dict[str, Any]) -> "Judge | None":
 
 
 def calibrated(piece: "Workpiece", given: dict[str, Any], *, keep: bool) -> "tuple[Calibration, list[Picture]]":
-    """Calibrate on --data; where `keep`, on three quarters of it, and return the last quarter, thinned to `JUDGED`."""
-    from streamd.int8 import calibrate, data  # noqa: PLC0415
+    """Calibrate on --data; where `keep`, every fourth picture is held out and returned, at most `JUDGED` of them.
+
+    Past 4 * `JUDGED` pictures fewer are held out, however many are still to come.
+    """
+    from streamd.int8 import data  # noqa: PLC0415
 
     sources = data.find(given["data"])
     kept: list[Picture] = []
-    stride = max(HELD_OUT, -(-given["frames"] // JUDGED)) if keep else 0
+    stride = HELD_OUT
 
     def shown() -> "Iterator[Picture]":
+        nonlocal stride
         for i, picture in enumerate(data.shown(sources, given["frames"], part=given["part"])):
-            if stride and i % stride == stride - 1:
-                kept.append(picture.copy())
-            else:
+            if not keep or i % stride != stride - 1:
                 yield picture
+                continue
+            kept.append(picture.copy())
+            if len(kept) > JUDGED:
+                kept[:] = kept[1::2]  # half as many, as far apart as those to come
+                stride *= 2
 
     inputs = data.inputs(piece.manifest.input, shown(), sources.batches)
-    with click.progressbar(length=given["frames"] or 1, label="calibrating", file=sys.stderr, show_pos=True) as bar:
-        done = calibrate.calibrate(
-            piece.graph, inputs, whole=given["whole"], progress=lambda count: bar.update(count - bar.pos)
-        )
-    return done, kept
+    return run(piece.graph, inputs, given["frames"], whole=given["whole"]), kept
 
 
 def write(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict[str, Any]) -> None:
     """Write the files, and print the report."""
     from streamd.int8 import cache  # noqa: PLC0415
+    from streamd.int8.report import report  # noqa: PLC0415
 
     stem = given["out"] / piece.path.stem
     scales = trial.scales
@@ -186,25 +244,6 @@ def write(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict
     else:
         click.echo(report(piece, trial, judge, paths[1]))
     click.echo(f"wrote {', '.join(map(str, paths))}")
-
-
-def report(piece: "Workpiece", trial: "Trial", judge: "Judge", cpu: Path) -> str:
-    """Return the table of FP32, FP16 and INT8, and what INT8 saves on this CPU."""
-    from streamd.int8.half import to_half  # noqa: PLC0415
-    from streamd.int8.judge import saving  # noqa: PLC0415
-    from streamd.score import table  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory(prefix="streamd-report-") as name:
-        folder = Path(name)
-        half = to_half(piece.graph.model, str(piece.path), piece.placement.head.decode)
-        fp16 = piece.save(half, folder / "fp16 (simulated).onnx", "fp16")
-        trt = piece.save(piece.tensorrt(trial.scales, "fp32"), folder / "int8 TensorRT (simulated).onnx")
-        rows = judge.rows([piece.path, cpu], timed=True)
-        rows[1:1] = judge.rows([fp16, trt])
-        spent = saving(piece.path, cpu, judge.pictures[0])
-    sized: list[Row] = [replace(row, model=Path(row.model).stem) for row in rows]
-    lines = [table.as_text(sized), "", f"judged on {len(judge.pictures)} pictures, method {trial.method}", str(spent)]
-    return "\n".join(lines)
 
 
 def tell(trial: "Trial") -> None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streamd import output
 from streamd.errors import DataError
 from streamd.int8.graph import Graph
 from streamd.int8.placement import Placement
@@ -75,16 +76,25 @@ def write(path: Path, scales: Mapping[str, float], version: str, algorithm: str 
     Raises:
         DataError: no such version has caches, or the file cannot be written.
     """
-    parts = VERSION.fullmatch(version)
-    if parts is None or not 4 <= int(parts[1]) <= 10:
-        raise DataError(f"TensorRT {version!r} reads no calibration cache", mend="name a version from 4.0.0 to 10.x.x")
-    major, minor, patch = (int(parts[i]) for i in (1, 2, 3))
-    number = major * (10_000 if major >= 10 else 1000) + minor * 100 + patch
-    lines = [f"TRT-{number}-{algorithm}", *(f"{name}: {struct.pack('!f', s).hex()}" for name, s in scales.items())]
+    head = header(version, algorithm)
+    lines = [head, *(f"{name}: {struct.pack('!f', scale).hex()}" for name, scale in scales.items())]
     try:
-        path.write_text("\n".join(lines) + "\n", "utf-8")
+        output.write(path, ("\n".join(lines) + "\n").encode())
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", mend="name a file that can be written") from error
+
+
+def header(version: str, algorithm: str = ALGORITHMS[0]) -> str:
+    """Return the first line of a cache that TensorRT `version` (like 8.6.0) takes for its own.
+
+    Raises:
+        DataError: no such version has caches.
+    """
+    parts = VERSION.fullmatch(version)
+    if parts is None or not 4 <= int(parts[1]) <= 10 or int(parts[2]) > 99 or int(parts[3]) > 99:
+        raise DataError(f"TensorRT {version!r} reads no calibration cache", mend="name a version from 4.0.0 to 10.x.x")
+    major, minor, patch = (int(parts[i]) for i in (1, 2, 3))
+    return f"TRT-{major * (10_000 if major >= 10 else 1000) + minor * 100 + patch}-{algorithm}"
 
 
 def choose(graph: Graph, placement: Placement, cache: Cache, path: Path) -> Scales:

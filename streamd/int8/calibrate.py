@@ -4,13 +4,9 @@ Every method and every choice of what stays in floating point reads the same `Ca
 """
 
 import hashlib
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from streamd.errors import DataError, ModelError
@@ -22,7 +18,6 @@ from streamd.int8.segments import cut
 from streamd.int8.session import Session
 
 BUDGET = 64 << 20  # bytes of observed tensors held at a time
-VERSION = 1
 
 
 @dataclass(slots=True)
@@ -40,21 +35,6 @@ class Calibration:
     channels: dict[str, F32] = field(default_factory=dict)
 
 
-class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
-    range: float
-    minimum: float
-    maximum: float
-
-
-class _Sidecar(msgspec.Struct, forbid_unknown_fields=True):
-    v: int
-    model_sha256: str
-    data_sha256: str
-    frames: int
-    tensors: dict[str, _Tensor]  # in the order of the rows of the counts
-    channels: dict[str, list[float]] = {}
-
-
 def calibrate(
     graph: Graph,
     batches: Iterable[F32],
@@ -69,7 +49,7 @@ def calibrate(
     `progress` is told the number of frames done. `whole` observes the head too (placement.plan).
 
     Raises:
-        DataError: there is no batch, one does not fit the model, or a tensor holds NaN or infinite values.
+        DataError: there is no batch, one does not fit the model, a tensor holds NaN or infinite values, or all zeros.
         ModelError: the model has more than one input or nothing to quantize, or cannot be run.
     """
     if len(graph.inputs) != 1:
@@ -97,7 +77,9 @@ def calibrate(
         result.frames += batch.shape[0]
         progress(result.frames)
     if not result.frames:
-        raise DataError("the calibration set is empty", mend="name images, video or batch files that hold a picture")
+        raise DataError("the calibration set is empty", mend="name pictures, videos or batch files, or widen --part")
+    if not any(histogram.amax for histogram in result.histograms.values()):
+        raise DataError("every tensor was zero on every picture", mend="name real pictures, or mend the model")
     result.data_sha256 = digest.hexdigest()
     return result
 
@@ -108,51 +90,6 @@ def observed(graph: Graph, *, whole: bool = False) -> tuple[str, ...]:
     layers = set(placement.layers)
     outputs = [node.output[0] for node in graph.nodes if node.name in layers]
     return tuple(dict.fromkeys([*placement.tensors, *outputs]))
-
-
-def save(calibration: Calibration, path: Path) -> tuple[Path, Path]:
-    """Write `path`.npz and `path`.json (a suffix of these is dropped first) and return where they are."""
-    counts, sidecar = _paths(path)
-    tensors = {name: _Tensor(h.range, h.minimum, h.maximum) for name, h in calibration.histograms.items() if h.total}
-    channels = {name: [float(value) for value in values] for name, values in calibration.channels.items()}
-    about = _Sidecar(VERSION, calibration.model_sha256, calibration.data_sha256, calibration.frames, tensors, channels)
-    rows = [calibration.histograms[name].counts for name in tensors]
-    try:
-        np.savez_compressed(counts, counts=np.stack(rows))
-        sidecar.write_bytes(msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
-    except OSError as error:
-        raise DataError(f"{counts}: {error.strerror}", mend="name a folder that can be written") from error
-    return counts, sidecar
-
-
-def load(path: Path) -> Calibration:
-    """Read what `save` wrote.
-
-    Raises:
-        DataError: a file is missing, is no calibration, or the two do not belong together.
-    """
-    counts, sidecar = _paths(path)
-    mend = "calibrate again with `streamd calibrate`"
-    try:
-        about = msgspec.json.decode(sidecar.read_bytes(), type=_Sidecar)
-        with np.load(counts, allow_pickle=False) as file:
-            rows = np.asarray(file["counts"], np.int64)
-    except (msgspec.DecodeError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        broken = sidecar if isinstance(error, msgspec.DecodeError) else counts
-        raise DataError(f"{broken}: not a calibration: {error}", mend=mend) from error
-    except OSError as error:
-        raise DataError(
-            f"{error.filename}: {error.strerror}", mend="name what `streamd calibrate --out` wrote"
-        ) from error
-    if (rows < 0).any() or any(tensor.range < 0 for tensor in about.tensors.values()):
-        raise DataError(f"{counts}: not a calibration: a count or a range is negative", mend=mend)
-    result = Calibration(about.model_sha256, about.data_sha256, about.frames)
-    if about.v != VERSION or rows.shape != (len(about.tensors), Histogram().counts.size):
-        raise DataError(f"{counts}: does not belong to {sidecar}, or is of another version", mend=mend)
-    for row, (name, tensor) in zip(rows, about.tensors.items(), strict=True):
-        result.histograms[name] = Histogram(tensor.range, tensor.minimum, tensor.maximum, row)
-    result.channels = {name: np.asarray(values, np.float32) for name, values in about.channels.items()}
-    return result
 
 
 class _Pass:
@@ -183,10 +120,3 @@ def _check(graph: Graph, batch: F32) -> None:
     if len(sizes) != batch.ndim or any(size and size != has for size, has in zip(sizes, batch.shape, strict=False)):
         has, takes = ("x".join(str(size or "?") for size in shape) for shape in (batch.shape, sizes))
         raise DataError(f"a batch is {has}, {graph.name} takes {takes}", mend="preprocess to the model's own size")
-
-
-def _paths(path: Path) -> tuple[Path, Path]:
-    if not path.name:
-        raise DataError(f"{path}: names no file", mend="name a file, like calibration.npz")
-    stem = path.with_suffix("") if path.suffix in {".npz", ".json"} else path
-    return stem.with_name(stem.name + ".npz"), stem.with_name(stem.name + ".json")

@@ -3,7 +3,7 @@
 Pictures come through the daemon's own decoder and preprocessing, so that what is calibrated is what is served.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,15 @@ import numpy.typing as npt
 from streamd.decode import picture_from_image, pictures
 from streamd.errors import DataError
 from streamd.frames import Picture
+from streamd.int8 import batches as batch_files
 from streamd.manifest import Input
-from streamd.preprocess import PREPROCESS
+from streamd.preprocess.host import HostPreprocess
 
 Array = npt.NDArray[Any]
 IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 VIDEOS = {".avi", ".h264", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm"}
 LISTS = {".txt", ".list"}
-HEADER = 16  # bytes of a batch file's N, C, H, W
+KINDS = f"name {', '.join(sorted(IMAGES | VIDEOS | LISTS))}, a folder, or a TensorRT sample batch file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ def shown(sources: Sources, frames: int, every: int = 0, part: tuple[float, floa
     """Yield pictures of `sources`, at most `frames` (0: all), an equal share from each video and from all images.
 
     Of each they are spread evenly over the stretch `part` of it, or every n-th where `every` is given.
+
+    Raises:
+        DataError: a video has no frame.
+        SourceError: a picture or video cannot be read.
     """
     kinds = len(sources.videos) + bool(sources.images)
     share = -(-frames // kinds) if frames and kinds else 0
@@ -59,6 +64,8 @@ def shown(sources: Sources, frames: int, every: int = 0, part: tuple[float, floa
         yield picture_from_image(sources.images[i])
     for video in sources.videos:
         length = sum(1 for _ in pictures(video))
+        if not length:
+            raise DataError(f"{video}: its video holds no frames", mend="name another file")
         wanted = set(_chosen(length, share, every, part))
         last = max(wanted, default=-1)
         for i, picture in enumerate(pictures(video)):
@@ -72,70 +79,74 @@ def inputs(spec: Input, seen: Iterable[Picture], batches: Iterable[Path] = ()) -
     """Yield the model's input (1, C, H, W) for each picture, then what batch files hold, as it stands there.
 
     An array is overwritten by the next.
+
+    Raises:
+        DataError: a batch file does not hold what the model takes, or holds NaN or infinite values.
     """
-    fill: Callable[..., object] = PREPROCESS["host"](spec)
+    fill = HostPreprocess(spec)
     row = np.empty((1, spec.channels, spec.height, spec.width), spec.dtype)
     for picture in seen:
         fill(picture, row[0])
         yield row
     for path in batches:
-        for picture in batch_file(path):
-            yield picture[None]
-
-
-def batch_file(path: Path) -> Array:
-    """Read a batch file of TensorRT's samples: int32 N, C, H, W, that many float32, then N labels or none.
-
-    Raises:
-        DataError: it is no such file.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", mend="name a file that can be read") from error
-    if not _is_batch(data[:HEADER], len(data)):
-        raise DataError(
-            f"{path}: neither a picture, a video nor a batch file",
-            mend=f"name {', '.join(sorted(IMAGES | VIDEOS | LISTS))}, a folder, or a TensorRT sample batch file",
-        )
-    n, c, h, w = (int(size) for size in np.frombuffer(data, "<i4", 4))
-    return np.frombuffer(data, "<f4", n * c * h * w, HEADER).reshape(n, c, h, w)
+        rows = batch_files.read(path)
+        if rows.shape[1:] != row.shape[1:]:
+            has, takes = ("x".join(map(str, shape[1:])) for shape in (rows.shape, row.shape))
+            raise DataError(f"{path}: its pictures are {has}, the model takes {takes}", mend="preprocess to that size")
+        for picture in rows:
+            if not np.isfinite(picture).all():
+                raise DataError(f"{path}: holds NaN or infinite values", mend="write the batch file again")
+            yield np.asarray(picture[None])
 
 
 def _files(path: Path) -> list[Path]:
     """Return the files that a path given by the user stands for."""
-    if path.is_dir():
-        known = [
-            file for file in sorted(path.rglob("*")) if file.suffix.lower() in IMAGES | VIDEOS or _looks_batch(file)
-        ]
-        if not known:
-            raise DataError(f"{path}: holds no picture, video or batch file", mend="name a folder that does")
-        return known
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder", mend="correct the path")
-    if path.suffix.lower() not in LISTS:
-        return [path]
-    lines = [line.strip() for line in path.read_text("utf-8", "replace").splitlines()]
-    listed = [path.parent / line for line in lines if line and not line.startswith("#")]
-    missing = next((file for file in listed if not file.exists()), None)
-    if missing is not None or not listed:
-        raise DataError(f"{path}: lists {missing or 'nothing'}", mend="write one existing file a line")
-    return listed
+    try:
+        if path.is_dir():
+            return _inside(path)
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder", mend="correct the path")
+        if not path.is_file():  # a pipe would wait for its writer
+            raise DataError(f"{path}: is a pipe or a device", mend=KINDS)
+        if path.suffix.lower() in LISTS:
+            return _listed(path)
+        if path.suffix.lower() not in IMAGES | VIDEOS and not batch_files.looks_like_one(path):
+            raise DataError(f"{path}: neither a picture, a video nor a batch file", mend=KINDS)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}", mend="name what can be read") from error
+    return [path]
 
 
-def _looks_batch(path: Path) -> bool:
-    if not path.is_file() or path.stat().st_size < HEADER:
-        return False
-    with path.open("rb") as file:
-        return _is_batch(file.read(HEADER), path.stat().st_size)
+def _inside(folder: Path) -> list[Path]:
+    """Return the pictures, videos and batch files below a folder; what else is there is passed over."""
+    known = [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and (file.suffix.lower() in IMAGES | VIDEOS or batch_files.looks_like_one(file))
+    ]
+    if not known:
+        raise DataError(f"{folder}: holds no picture, video or batch file", mend="name a folder that does")
+    return known
 
 
-def _is_batch(head: bytes, size: int) -> bool:
-    if len(head) < HEADER:
-        return False
-    shape = [int(side) for side in np.frombuffer(head, "<i4", 4)]
-    values = 4 * shape[0] * shape[1] * shape[2] * shape[3]
-    return min(shape) > 0 and size in {HEADER + values, HEADER + values + 4 * shape[0]}
+def _listed(path: Path) -> list[Path]:
+    found = []
+    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+        name = line.strip()
+        if not name or name.startswith("#"):
+            continue
+        try:
+            there = (path.parent / name).is_file()
+        except (OSError, ValueError):  # too long for a name, or no name at all
+            there = False
+        if not there:
+            raise DataError(
+                f"{path}:{number}: lists {name[:200]!r}: no such file", mend="write one existing file a line"
+            )
+        found.append(path.parent / name)
+    if not found:
+        raise DataError(f"{path}: lists nothing", mend="write one existing file a line")
+    return found
 
 
 def _chosen(length: int, share: int, every: int, part: tuple[float, float]) -> list[int]:

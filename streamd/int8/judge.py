@@ -12,7 +12,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
 
 from streamd.frames import Picture
 from streamd.infer.session import SILENT
-from streamd.preprocess import PREPROCESS
+from streamd.preprocess.host import HostPreprocess
 from streamd.score import latency
 from streamd.score.agreement import MARGIN, Agreement, Tally
 from streamd.score.evaluate import Row
@@ -109,7 +109,7 @@ def _by_operator(path: Path, picture: Picture) -> dict[str, float]:
         spec = served.manifest.input
         row = np.empty((max(served.manifest.batch, 1), spec.channels, spec.height, spec.width), spec.dtype)
         for one in row:
-            PREPROCESS["host"](spec)(picture, one)
+            HostPreprocess(spec)(picture, one)
         options = ort.SessionOptions()
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "run")

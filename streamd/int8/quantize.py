@@ -11,6 +11,7 @@ import onnx
 from msgspec.structs import replace
 
 from streamd import manifest as sidecars
+from streamd import output
 from streamd.errors import ModelError
 from streamd.infer import files
 from streamd.int8 import legacy, qdq, scales
@@ -71,7 +72,7 @@ class Workpiece:
         """Write a file and its manifest."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(model.SerializeToString())
+            output.write(path, model.SerializeToString())
         except OSError as error:
             raise ModelError(f"{path}: {error.strerror}", mend="name a folder that can be written") from error
         about = self.about if precision == "int8" else {}
@@ -165,7 +166,10 @@ def _named(graph: Graph, pattern: str) -> set[str]:
     try:
         found = {pattern} & names or {name for name in names if re.fullmatch(pattern, name)}
     except re.error as error:
-        raise ModelError(f"{pattern!r}: neither a node nor a regular expression: {error}") from error
+        raise ModelError(
+            f"{pattern!r}: neither a node nor a regular expression: {error}",
+            mend="`streamd quantize --list` prints the names; put \\ before a sign that stands for itself",
+        ) from error
     if not found:
         raise ModelError(
             f"{graph.name}: no node is named {pattern!r}", mend="`streamd quantize --list` prints the names"

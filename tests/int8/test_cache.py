@@ -95,10 +95,25 @@ def test_the_text_written_is_tensorrts_own(tmp_path):
     assert (tmp_path / "c").read_text() == "TRT-8203-EntropyCalibration2\n167: 3c010204\n"
 
 
-@pytest.mark.parametrize("version", ["11.0.0", "8.6", "new", "3.0.0"])
+@pytest.mark.parametrize("version", ["11.0.0", "8.6", "new", "3.0.0", "8.600.1"])
 def test_a_version_without_caches_is_refused(tmp_path, version):
     with pytest.raises(DataError, match="reads no calibration cache"):
         cache.write(tmp_path / "c", {}, version)
+
+
+def test_a_cache_that_cannot_be_written_leaves_the_older_one(tmp_path, monkeypatch):
+    cache.write(tmp_path / "c", {"a": 0.5}, "8.6.0")
+
+    def full(path, data):
+        with path.open("wb") as file:
+            file.write(data[:9])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
+    with pytest.raises(DataError, match="No space left on device"):
+        cache.write(tmp_path / "c", {"a": 0.25}, "8.6.0")
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+    assert cache.read(tmp_path / "c").scales == {"a": 0.5}
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,12 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
 
 from streamd.errors import DataError
-from streamd.int8.data import Sources, batch_file, find, inputs, shown
+from streamd.int8 import data
+from streamd.int8.data import Sources, find, inputs, shown
 from streamd.manifest import Input
 
 
@@ -51,7 +54,7 @@ def test_a_list_names_files_beside_it(folder):
 @pytest.mark.parametrize("text", ["", "none.png\n"])
 def test_a_list_of_nothing_is_refused(folder, text):
     (folder / "list.txt").write_text(text)
-    with pytest.raises(DataError, match=r"list\.txt: lists"):
+    with pytest.raises(DataError, match=r"list\.txt.*: lists"):
         find([folder / "list.txt"])
 
 
@@ -93,12 +96,50 @@ def test_batch_files_are_taken_as_they_stand(tmp_path):
     assert np.array_equal(np.concatenate(rows).ravel(), np.arange(120))
 
 
-def test_a_batch_file_needs_no_labels(tmp_path):
-    assert batch_file(batch(tmp_path / "b", labels=False)).shape == (2, 3, 4, 5)
+def test_a_batch_file_of_another_size_is_named(tmp_path):
+    path = batch(tmp_path / "batch0")
+    with pytest.raises(DataError, match="batch0: its pictures are 3x4x5, the model takes 3x8x8"):
+        list(inputs(Input("images", 8, 8), [], [path]))
 
 
-@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 400, np.array([1, 3, 4, 4, 1, 1], "<i4").tobytes()])
-def test_what_is_no_batch_file_is_refused(tmp_path, content):
-    (tmp_path / "odd").write_bytes(content)
-    with pytest.raises(DataError, match="neither a picture, a video nor a batch file"):
-        batch_file(tmp_path / "odd")
+def test_a_batch_file_with_a_value_that_is_none_is_named(tmp_path):
+    path = batch(tmp_path / "batch0")
+    data = bytearray(path.read_bytes())
+    data[16:20] = np.float32("nan").tobytes()
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="batch0: holds NaN or infinite values"):
+        list(inputs(Input("images", 5, 4), [], [path]))
+
+
+def test_a_cut_batch_file_is_never_passed_over(tmp_path):
+    batch(tmp_path / "batch0")
+    cut = batch(tmp_path / "batch1")
+    cut.write_bytes(cut.read_bytes()[:-40])
+    for path in (tmp_path, cut):
+        with pytest.raises(DataError, match="batch1: a batch file of 2x3x4x5 has 496 or 504 bytes, this one has 464"):
+            find([path])
+
+
+@pytest.mark.parametrize("line", ["gone.png", "x" * 5000, "a\0b", "."])
+def test_a_line_of_a_list_that_is_no_file_is_named(folder, line):
+    (folder / "list.txt").write_text(f"1.png\n{line}\n")
+    with pytest.raises(DataError, match=r"list\.txt:2: lists .*: no such file"):
+        find([folder / "list.txt"])
+
+
+@pytest.mark.parametrize(("name", "message"), [("pipe", "is a pipe or a device"), ("x" * 300, "File name too long")])
+def test_what_is_no_file_is_never_opened(tmp_path, name, message):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=message):
+        find([tmp_path / name])
+
+
+def test_a_folder_called_like_a_picture_is_none(folder):
+    (folder / "a.png").mkdir()
+    assert len(find([folder]).images) == 6
+
+
+def test_a_video_without_frames_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "pictures", lambda _: iter(()))
+    with pytest.raises(DataError, match=r"none\.mp4: its video holds no frames"):
+        list(shown(Sources(videos=(tmp_path / "none.mp4",)), 5))

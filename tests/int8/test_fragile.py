@@ -3,8 +3,9 @@ import pytest
 
 from streamd.int8 import fragile
 from streamd.int8 import graph as graphs
-from streamd.int8.calibrate import calibrate, load, save
+from streamd.int8.calibrate import calibrate
 from streamd.int8.placement import plan
+from streamd.int8.saved import load, save
 
 
 @pytest.fixture
