@@ -1,13 +1,12 @@
 """`streamd eval`: models side by side, on labels or against a reference."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import click
 
+from streamd import output
+from streamd.cli.bar import progress
 from streamd.config.files import locate
 
 Sum = click.Choice(["host", "exact"])
@@ -57,6 +56,8 @@ def command(
     log.setup("warning", "console")
     options = served.Options(batch, threads, preprocess, confidence)
     paths = [locate(model, Path()) for model in models]
+    if draw is not None:
+        output.check_folder(draw, option="--draw")
     if data is not None and reference is None and not videos:
         labelled = dataset.read(data).spread(limit)
         with progress(len(labelled.truths), "scoring") as advance:
@@ -69,13 +70,3 @@ def command(
     else:
         raise click.UsageError("give either --data DIR, or --reference MODEL and --video FILE")
     click.echo({"json": table.as_json, "markdown": table.as_markdown}.get(shape or "", table.as_text)(rows))
-
-
-@contextmanager
-def progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
-    """Give a function that moves a bar on stderr by so many of `length`; nothing is shown where that is 0, unknown."""
-    if not length:
-        yield lambda _: None
-        return
-    with click.progressbar(length=length, label=label, file=sys.stderr, show_pos=True) as bar:
-        yield bar.update

@@ -9,9 +9,10 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from streamd.errors import DataError
-from streamd.score.truth import Dataset, Truth, boxes_of
+from streamd.score.truth import SLACK, Dataset, Truth, boxes_of
 
 NAME = "annotations.json"
+BBOX = "write x, y, width, height in pixels of the picture"
 Side = Annotated[int, Meta(gt=0)]
 
 
@@ -44,24 +45,24 @@ def read(folder: Path) -> Dataset:
     """Read `annotations.json` in `folder`.
 
     Raises:
-        DataError: it is not COCO's format, speaks of what it does not list, or names a picture that is not there.
+        DataError: it is not COCO's format, speaks of what it does not list, names a picture that is not there, or has
+            a box outside of its picture.
     """
     path = folder / NAME
     file = _decode(path)
-    index = {category.id: place for place, category in enumerate(file.categories)}
-    if len(index) != len(file.categories) or not index:
+    categories = _used(file)
+    index = {category.id: place for place, category in enumerate(categories)}
+    if len(index) != len(categories) or not index:
         raise DataError(f"{path}: its categories are empty or share an id", mend="list each category once")
-    by_image = defaultdict(list)
-    for number, annotation in enumerate(file.annotations):
-        _check(annotation, f"{path}: annotations[{number}]", index)
-        by_image[annotation.image_id].append(annotation)
     images = {image.id: image for image in file.images}
     if len(images) != len(file.images) or not images:
         raise DataError(f"{path}: its images are none, or share an id", mend="list each image once")
-    if unknown := by_image.keys() - images.keys():
-        raise DataError(f"{path}: an annotation is of image {min(unknown)}", mend="list that image, or drop it")
+    by_image = defaultdict(list)
+    for number, annotation in enumerate(file.annotations):
+        _check(annotation, f"{path}: annotations[{number}]", index, images)
+        by_image[annotation.image_id].append(annotation)
     truths = tuple(_truth(folder, image, by_image[image.id], index) for image in file.images)
-    return Dataset(folder, "detect", tuple(category.name for category in file.categories), truths)
+    return Dataset(folder, "detect", tuple(category.name for category in categories), truths)
 
 
 def _decode(path: Path) -> _File:
@@ -73,11 +74,27 @@ def _decode(path: Path) -> _File:
         raise DataError(f"{path}: {error}", mend="write COCO's images, annotations and categories") from error
 
 
-def _check(annotation: _Annotation, place: str, index: dict[int, int]) -> None:
+def _used(file: _File) -> list[_Category]:
+    """Return the categories, without a tool's leftovers: those that nothing is of, called like one in use."""
+    used = {annotation.category_id for annotation in file.annotations}
+    names = {category.name for category in file.categories if category.id in used}
+    return [category for category in file.categories if category.id in used or category.name not in names]
+
+
+def _check(annotation: _Annotation, place: str, index: dict[int, int], images: dict[int, _Image]) -> None:
     if annotation.category_id not in index:
         raise DataError(f"{place}: category {annotation.category_id} is not listed", mend="list it in categories")
     if min(annotation.bbox[2:]) < 0:
-        raise DataError(f"{place}: bbox {annotation.bbox} is inside out", mend="write x, y, width, height in pixels")
+        raise DataError(f"{place}: bbox {annotation.bbox} is inside out", mend=BBOX)
+    image = images.get(annotation.image_id)
+    if image is None:
+        raise DataError(f"{place}: is of image {annotation.image_id}", mend="list that image, or drop it")
+    x, y, width, height = annotation.bbox
+    edges = (x / image.width, y / image.height, (x + width) / image.width, (y + height) / image.height)
+    if not all(-SLACK <= edge <= 1 + SLACK for edge in edges):
+        raise DataError(
+            f"{place}: bbox {annotation.bbox} leaves the picture of {image.width}x{image.height}", mend=BBOX
+        )
 
 
 def _truth(folder: Path, image: _Image, annotations: list[_Annotation], index: dict[int, int]) -> Truth:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamd.errors import DataError
 from streamd.score import coco, folders, yolo
-from streamd.score.truth import Dataset
+from streamd.score.truth import Dataset, pictures_in, twice
 
 READERS: dict[str, Callable[[Path], Dataset]] = {
     coco.NAME: coco.read,
@@ -29,4 +29,19 @@ def read(folder: Path) -> Dataset:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder", mend="name the folder of a data set")
-    return next(reader(folder) for landmark, reader in READERS.items() if (folder / landmark).exists())
+    reader = next(reader for landmark, reader in READERS.items() if _stands(folder / landmark))
+    found = reader(folder)
+    if alike := twice(found.labels):
+        first, second = alike
+        raise DataError(
+            f"{folder}: classes {first} and {second} are both called {found.labels[second]!r}",
+            mend="give each class a name of its own, more than capitals apart",
+        )
+    return found
+
+
+def _stands(landmark: Path) -> bool:
+    """Whether a landmark is there. A folder `labels` with pictures in it is a class of that name."""
+    if landmark.name != "labels":
+        return landmark.exists()
+    return landmark.is_dir() and not pictures_in(landmark)

@@ -1,14 +1,17 @@
 """Pictures with their truth and what a model found, for the eye: truth in white, findings in a class's colour."""
 
+import itertools
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from streamd import output
 from streamd.errors import DataError
 from streamd.frames import U8, Detections, Picture
 from streamd.preprocess.colour import yuv_to_rgb
-from streamd.score.truth import Truth
+from streamd.score.truth import Dataset, Truth
 
 WHITE = (255, 255, 255)
 COLOURS = ((60, 180, 75), (0, 130, 200), (230, 25, 75), (245, 130, 48), (145, 30, 180), (70, 240, 240))  # R, G, B
@@ -31,6 +34,22 @@ def draw(picture: Picture, truth: Truth | None, found: Detections, labels: tuple
     return canvas
 
 
+def names(dataset: Dataset) -> list[Path]:
+    """Return for each picture the relative path that its drawing has: its own below the data set, ending in .jpg.
+
+    Where two pictures would share one (a.png and a.jpg), the later keeps its whole name, or gets a number.
+    """
+    folder = os.path.abspath(dataset.folder)  # noqa: PTH100 - resolve() would follow links out of the data set
+    found: dict[Path, None] = {}
+    for truth in dataset.truths:
+        path = Path(os.path.abspath(truth.path))  # noqa: PTH100 - as above
+        own = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+        numbered = (own.with_name(f"{own.name}.{number}.jpg") for number in itertools.count(2))
+        wanted = itertools.chain([own.with_suffix(".jpg"), own.with_name(f"{own.name}.jpg")], numbered)
+        found[next(name for name in wanted if name not in found)] = None
+    return list(found)
+
+
 def write(path: Path, canvas: U8) -> None:
     """Write a drawn picture to `path`, its folders made.
 
@@ -42,7 +61,7 @@ def write(path: Path, canvas: U8) -> None:
         raise DataError(f"{path}: OpenCV cannot make a JPEG of {canvas.shape[1]}x{canvas.shape[0]} pixels")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(packed.tobytes())
+        output.write(path, packed.tobytes())
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", mend="draw into a folder that can be written") from error
 

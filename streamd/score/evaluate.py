@@ -62,6 +62,7 @@ def evaluate(
     truths: list[Truth] = []
     found: list[list[Detections]] = [[] for _ in models]
     sample: list[Picture] = []
+    names = draw.names(dataset) if drawings is not None else []
     with ExitStack() as stack:
         served = [stack.enter_context(closing(Served(path, options, dataset.labels))) for path in models]
         for one in served:
@@ -74,7 +75,14 @@ def evaluate(
                 seen = model(shown)
                 found[index] += seen
                 if drawings is not None:
-                    _draw(drawings / f"{index + 1}-{model.path.stem}", shown, chunk, seen, dataset)
+                    folder = drawings / f"{index + 1}-{model.path.stem}"
+                    _draw(
+                        [folder / name for name in names[start : start + len(shown)]],
+                        shown,
+                        chunk,
+                        seen,
+                        dataset.labels,
+                    )
             advance(len(shown))
         rows = [_row(model) for model in served]
     latencies = _time(models, options, sample)
@@ -173,13 +181,11 @@ def _time(models: Sequence[Path], options: Options, sample: Sequence[Picture]) -
 
 
 def _draw(
-    folder: Path,
+    paths: Sequence[Path],
     shown: Sequence[Picture],
     truths: Sequence[Truth],
     found: Sequence[Detections],
-    dataset: Dataset,
+    labels: tuple[str, ...],
 ) -> None:
-    for picture, truth, one in zip(shown, truths, found, strict=True):
-        canvas = draw.draw(picture, truth, one, dataset.labels, DRAWN_FROM)
-        name = truth.path.relative_to(dataset.folder) if truth.path.is_relative_to(dataset.folder) else truth.path.name
-        draw.write(folder / Path(name).with_suffix(".jpg"), canvas)
+    for path, picture, truth, one in zip(paths, shown, truths, found, strict=True):
+        draw.write(path, draw.draw(picture, truth, one, labels, DRAWN_FROM))

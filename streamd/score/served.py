@@ -17,7 +17,9 @@ from streamd.infer import load
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input, Manifest
 from streamd.postprocess import HEADS
-from streamd.preprocess import PREPROCESS, reference
+from streamd.preprocess import reference
+from streamd.preprocess.host import HostPreprocess
+from streamd.score.truth import twice
 
 Sum = Literal["host", "exact"]
 
@@ -104,11 +106,19 @@ def translation(path: Path, manifest: Manifest, labels: tuple[str, ...]) -> I32:
     taken to have them in the order of `labels` when there are as many.
 
     Raises:
-        DataError: the model and `labels` have no class in common.
+        DataError: the model and `labels` have no class in common, or two of `labels` are alike.
     """
     own = manifest.labels or labels
     if len(own) == len(labels) and all(label == f"class {index}" for index, label in enumerate(own)):
         own = labels
+    if own == labels:
+        return np.arange(len(own), dtype=np.int32)
+    if alike := twice(labels):
+        first, second = alike
+        raise DataError(
+            f"{path}: wanted are classes {first} and {second}, both called {labels[second]!r}: it cannot be told which",
+            mend="give each class of the reference's manifest a name of its own",
+        )
     places = {label.strip().lower(): index for index, label in enumerate(labels)}
     found = np.array([places.get(label.strip().lower(), -1) for label in own], np.int32)
     if (found < 0).all():
@@ -125,7 +135,7 @@ def _few(labels: Sequence[str]) -> str:
 
 def _sum(kind: Sum, spec: Input) -> _Preprocess:
     if kind == "host":
-        return PREPROCESS["host"](spec)
+        return HostPreprocess(spec)
 
     def exact(picture: Picture, row: npt.NDArray[Any]) -> Letterbox:
         row[...], geometry = reference.preprocess(picture, spec)

@@ -9,6 +9,7 @@ from pathlib import Path
 from streamd.score.evaluate import Row
 
 Value = float | None
+MOST_NAMED = 20  # classes in a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,15 @@ def _class_score(index: int) -> Callable[[Row], Value]:
 
 def _notes(rows: Sequence[Row]) -> list[str]:
     return [
-        f"{Path(row.model).name} has no class for {', '.join(row.unknown)}: counted as missed."
-        for row in rows
-        if row.unknown and row.detect
+        f"{name} has no class for {_few(row.unknown)}: counted as missed."
+        for name, row in zip(_names(rows), rows, strict=True)
+        if row.unknown
     ]
+
+
+def _few(labels: Sequence[str]) -> str:
+    more = len(labels) - MOST_NAMED
+    return ", ".join(labels[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _names(rows: Sequence[Row]) -> list[str]:

@@ -1,6 +1,6 @@
 """Pictures with their truth, whichever layout they were written in. Reads no pixels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,7 @@ from streamd.errors import DataError
 from streamd.frames import F32, I32
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+SLACK = 0.01  # writers round: a box may reach this far, in parts of the picture, past its edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,16 @@ class Dataset:
             return self
         chosen = np.linspace(0, len(self.truths) - 1, limit).round().astype(int)
         return replace(self, truths=tuple(self.truths[index] for index in chosen))
+
+
+def twice(labels: Sequence[str]) -> tuple[int, int] | None:
+    """Return two places of one name, which are compared without regard to case and outer blanks; None without any."""
+    seen: dict[str, int] = {}
+    for place, label in enumerate(labels):
+        first = seen.setdefault(label.strip().lower(), place)
+        if first != place:
+            return first, place
+    return None
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -11,10 +11,9 @@ import numpy as np
 import yaml
 
 from streamd.errors import DataError
-from streamd.score.truth import Dataset, Truth, boxes_of, pictures_in
+from streamd.score.truth import SLACK, Dataset, Truth, boxes_of, pictures_in
 
 SPLITS = ("val", "test", "train")
-SLACK = 0.01  # writers round: a box may reach this far, in parts of the picture, past its edge
 
 
 def read(folder: Path) -> Dataset:

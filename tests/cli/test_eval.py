@@ -89,3 +89,12 @@ def test_a_missing_model_is_one_line(tmp_path, data):
     result = run(tmp_path / "gone.onnx", "--data", data)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].endswith("gone.onnx: no such model file; check the path of the model")
+
+
+def test_a_place_for_drawings_is_checked_first(classifier, data, tmp_path):
+    (tmp_path / "file").touch()
+    result = run(classifier, "--data", data, "--draw", tmp_path / "file" / "x")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"streamd: --draw {tmp_path}/file/x: {tmp_path}/file is no folder; name another folder"
+    ]

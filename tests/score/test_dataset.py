@@ -46,6 +46,19 @@ def test_folders(classes):
     assert [truth.class_ids.tolist() for truth in found.truths] == [[0], [1], [1]]
 
 
+def test_a_class_may_be_called_labels(classes):
+    (classes / "dark").rename(classes / "labels")
+    assert read(classes).labels == ("bright", "labels")
+    (classes / "bright").rename(classes / "images")
+    assert read(classes).labels == ("images", "labels")
+
+
+def test_folders_that_differ_in_capitals_alone_are_refused(classes):
+    (classes / "bright").rename(classes / "DARK")
+    with pytest.raises(DataError, match="classes 0 and 1 are both called 'dark'"):
+        read(classes)
+
+
 def test_a_limit_spreads_over_the_set(classes):
     assert [truth.path.name for truth in read(classes).spread(2).truths] == ["c.png", "b.png"]
 
@@ -81,8 +94,18 @@ def test_pictures_without_labels_are_no_class_called_images(yolo):
     ("change", "message"),
     [
         (lambda file: file["annotations"][0].update(category_id=4), r"annotations\[0\]: category 4 is not listed"),
-        (lambda file: file["annotations"][1].update(image_id=4), "an annotation is of image 4"),
+        (lambda file: file["annotations"][1].update(image_id=4), r"annotations\[1\]: is of image 4"),
         (lambda file: file["annotations"][0].update(bbox=[1, 2, -3, 4]), r"annotations\[0\]: bbox .* is inside out"),
+        (
+            lambda file: file["annotations"][0].update(bbox=[-9, 2, 12, 4]),
+            r"annotations\[0\]: bbox .* leaves the picture",
+        ),
+        (lambda file: file["annotations"][0].update(bbox=[60, 2, 9, 4]), "leaves the picture of 64x48; write x, y"),
+        (
+            lambda file: file["annotations"][1].update(bbox=[0, 45, 4, 9]),
+            r"annotations\[1\]: bbox .* leaves the picture",
+        ),
+        (lambda file: file["categories"][0].update(name=" CAR"), "classes 0 and 1 are both called 'car'; give each"),
         (lambda file: file["annotations"][0].update(bbox=[1, 2, 3]), "Expected `array` of length 4"),
         (lambda file: file["annotations"][0].update(bbox=["a"] * 4), "Expected `float`, got `str`"),
         (lambda file: file["images"][0].update(file_name="gone.png"), r"image gone\.png is not there; put it in"),
@@ -97,7 +120,18 @@ def test_pictures_without_labels_are_no_class_called_images(yolo):
 def test_faults_of_coco(coco, change, message):
     with pytest.raises(DataError, match=message) as error:
         read(coco(change))
-    assert "annotations.json" in str(error.value)
+    assert "annotations.json" in str(error.value) or "both called" in message
+
+
+def test_a_box_may_reach_a_hundredth_past_the_edge(coco):
+    found = read(coco(lambda file: file["annotations"][0].update(bbox=[-0.5, 0, 65, 48.4])))
+    assert found.truths[0].boxes[0].tolist() == pytest.approx([-0.5, 0, 64.5, 48.4])
+
+
+def test_a_category_that_nothing_is_of_does_not_share_a_name(coco):
+    found = read(coco(lambda file: file["categories"].insert(0, {"id": 0, "name": "car"})))
+    assert found.labels == ("person", "car")
+    assert found.truths[0].class_ids.tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
@@ -130,6 +164,7 @@ def test_faults_of_yolo_lines(yolo, line, message):
     ("about", "message"),
     [
         ("names: 3\n", "names 3; write a list"),
+        ("names: [person, Person]\n", "classes 0 and 1 are both called 'Person'"),
         ("names: {1: person}\n", "write a list, or one number a name from 0"),
         ("names: [person, car]\nval: gone\n", "gone: no such folder of pictures"),
         ("names: [", r"data\.yaml: while parsing"),

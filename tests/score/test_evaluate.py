@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,35 @@ def test_drawings_have_a_folder_a_model(coco, fixed_box, tmp_path):
     assert drawn == [f"{model}/images/{name}.jpg" for model in ("1-box", "2-other") for name in "ab"]
 
 
+def test_pictures_of_one_stem_are_drawn_apart(classes, brightness, tmp_path):
+    for path in ("a.jpg", "a.webp"):
+        (classes / "dark" / path).write_bytes((classes / "dark" / "a.png").read_bytes())
+    evaluate([brightness], dataset.read(classes), Options(), drawings=tmp_path / "drawn")
+    drawn = sorted(path.name for path in (tmp_path / "drawn" / "1-brightness" / "dark").iterdir())
+    assert drawn == ["a.jpg", "a.png.jpg", "a.webp.jpg", "b.jpg"]
+
+
+def test_drawings_stay_in_their_folder_wherever_a_picture_lies(coco, fixed_box, tmp_path):
+    folder = coco()
+    (folder / "set").mkdir()
+    for name in ("images", "annotations.json"):
+        (folder / name).rename(folder / "set" / name)
+    text = (folder / "set" / "annotations.json").read_text()
+    (folder / "set" / "annotations.json").write_text(text.replace("b.png", "../elsewhere/b.png"))
+    (folder / "elsewhere").mkdir()
+    (folder / "set" / "images" / "b.png").rename(folder / "elsewhere" / "b.png")
+    evaluate([fixed_box()], dataset.read(folder / "set"), Options(), drawings=tmp_path / "drawn")
+    drawn = sorted(path.relative_to(tmp_path / "drawn").as_posix() for path in (tmp_path / "drawn").rglob("*.jpg"))
+    assert drawn == ["1-box/b.jpg", "1-box/images/a.jpg"]
+
+
+def test_one_picture_listed_twice_is_drawn_twice(coco, fixed_box, tmp_path):
+    folder = coco(lambda file: file["images"].append({"id": 1, "file_name": "b.png", "width": 64, "height": 48}))
+    evaluate([fixed_box()], dataset.read(folder), Options(batch=2), drawings=tmp_path / "drawn")
+    drawn = sorted(path.name for path in (tmp_path / "drawn").rglob("*.jpg"))
+    assert drawn == ["a.jpg", "b.jpg", "b.png.jpg"]
+
+
 def test_a_picture_that_is_none(coco, fixed_box):
     folder = coco()
     (folder / "images" / "b.png").write_bytes(b"no picture")
@@ -86,6 +116,31 @@ def test_the_classes_of_a_reference_are_matched_by_name(coco, fixed_box):
     other = fixed_box(labels=("person", "car"), name="other.onnx")
     (row,) = compare([other], fixed_box(), [video], Options(), Options())
     assert row.agreement.matched50 == 0
+
+
+def test_a_reference_with_two_classes_of_one_name(coco, fixed_box):
+    video = coco() / "images" / "a.png"
+    reference = fixed_box(labels=("car", "Car"))
+    (row,) = compare([reference], reference, [video], Options(), Options())
+    assert row.agreement.matched50 == 1
+    with pytest.raises(DataError, match=r"other\.onnx: wanted are classes 0 and 1, both called 'Car'"):
+        compare([fixed_box(name="other.onnx")], reference, [video], Options(), Options())
+
+
+def test_a_classifier_and_a_comparison_tell_what_a_model_cannot_know(classes, brightness, coco, fixed_box):
+    (classes / "dim").mkdir()
+    (classes / "dark" / "a.png").rename(classes / "dim" / "a.png")
+    text = table.as_text(evaluate([brightness], dataset.read(classes), Options()))
+    assert "brightness.onnx has no class for dim: counted as missed." in text
+    video = classes / "dark" / "b.png"
+    rows = compare([fixed_box(labels=("bus", "person"), name="b.onnx")], fixed_box(), [video], Options(), Options())
+    assert "b.onnx has no class for car: counted as missed." in table.as_markdown(rows)
+
+
+def test_a_long_list_of_unknown_classes_is_cut(coco, fixed_box):
+    labels = [f"kind {number}" for number in range(30)]
+    (row,) = evaluate([fixed_box()], dataset.read(coco()).spread(1), Options())
+    assert "kind 19 and 10 more: counted" in table.as_text([replace(row, unknown=tuple(labels))])
 
 
 def test_the_tables(coco, fixed_box):
