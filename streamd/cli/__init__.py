@@ -18,6 +18,7 @@ from streamd.errors import StreamdError
 COMMANDS = {
     "serve": "Run the daemon.",
     "check": "Check a configuration file.",
+    "doctor": "Say what is there, what is missing, and what brings it.",
     "demo": "Run the bundled clip through the daemon, subscribe and record, all at once.",
     "subscribe": "Print detections and events as they come.",
     "record": "Record a camera's annotated video to MP4.",
