@@ -1,4 +1,4 @@
-// Paints marks (boxes, filled labels, glyphs) onto NV12 pictures in place, many marks and pictures in one launch.
+// Paints marks (boxes, turned boxes, filled labels, glyphs) onto NV12 pictures in place, many marks and pictures in one launch.
 // A mark covers what lies under it in the order of the list, so that overlaps come out the same on every run; all is
 // whole numbers, so that streamd/annotate/paint.py gives the very same bytes.
 //
@@ -22,10 +22,15 @@ struct Canvas {
 
 struct Mark {
     int left, top, right, bottom;  // pixels, right and bottom exclusive; what is outside the picture is not painted
-    int mask;                      // where its coverage starts in the atlas; -1: it covers all
+    int mask;                      // where its coverage starts in the atlas; -1: it covers all; -2: an outline
     int mask_pitch;
     unsigned char y, u, v;         // its colour
     unsigned char alpha;           // 255: opaque
+    // The outline of a turned box covers the pixels whose centres are no further than `line` from its sides.
+    int centre_x, centre_y;        // in sixteenths of a pixel, as the three below
+    int along, across;             // half its sides
+    int line;                      // half as wide as the line
+    int cosine, sine;              // of the angle of the side `along`, times 16384
 };
 
 const int TILE = 32;
@@ -35,9 +40,20 @@ __device__ inline int blend(int under, int over, int alpha) {
     return (under * (255 - alpha) + over * alpha + 127) / 255;
 }
 
+__device__ inline bool outlined(const Mark& mark, int x, int y) {
+    long long dx = 16LL * x + 8 - mark.centre_x, dy = 16LL * y + 8 - mark.centre_y;
+    long long along = dx * mark.cosine + dy * mark.sine, across = dy * mark.cosine - dx * mark.sine;
+    if (along < 0) along = -along;
+    if (across < 0) across = -across;
+    long long line = 16384LL * mark.line, half_along = 16384LL * mark.along, half_across = 16384LL * mark.across;
+    if (along > half_along + line || across > half_across + line) return false;
+    return along >= half_along - line || across >= half_across - line;
+}
+
 __device__ inline int coverage(const Mark& mark, const unsigned char* atlas, int x, int y) {
     if (x < mark.left || x >= mark.right || y < mark.top || y >= mark.bottom) return 0;
-    if (mark.mask < 0) return mark.alpha;
+    if (mark.mask == -1 || (mark.mask == -2 && outlined(mark, x, y))) return mark.alpha;
+    if (mark.mask < 0) return 0;
     int mask = atlas[mark.mask + (y - mark.top) * mark.mask_pitch + (x - mark.left)];
     return (mask * mark.alpha + 127) / 255;
 }

@@ -1,13 +1,20 @@
 """Painting marks onto NV12, in numpy: the definition that the drawing kernel is held to, byte for byte.
 
-A mark is a rectangle of one colour, whole or through a mask of coverage (a glyph, a label), opaque or not. Marks are
-painted in their order. A chroma sample is covered as much as the luma samples it stands for are on the average.
+A mark is a rectangle of one colour, whole or through a mask of coverage (a glyph, a label), opaque or not; or the
+outline of a turned box, in whole numbers: SUBPIXELS to a pixel, cosine and sine times UNIT. Marks are painted in their
+order. A chroma sample is covered as much as the luma samples it stands for are on the average.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from streamd.frames import I32, U8
+from streamd.gpu.layouts import OUTLINE, SUBPIXELS, UNIT
+
+
+def eight_bit(samples: npt.NDArray[np.uint16]) -> U8:
+    """Bring samples of P010, whose bits are at the top of 16, to 8 bits: rounded half up, at most 255."""
+    return np.minimum((samples.astype(np.int32) + 128) // 256, 255).astype(np.uint8)
 
 
 def paint(luma: U8, chroma: U8, marks: npt.NDArray[np.void], atlas: U8) -> None:
@@ -39,12 +46,27 @@ def _paint(luma: U8, chroma: U8, mark: np.void, atlas: U8) -> None:
 def _coverage(mark: np.void, left: int, top: int, right: int, bottom: int, atlas: U8) -> I32:
     """Return 0..255 for the pixels from (left, top) to (right, bottom), which lie inside the mark."""
     alpha = int(mark["alpha"])
+    if mark["mask"] == OUTLINE:
+        return alpha * _outlined(mark, np.arange(left, right), np.arange(top, bottom)[:, None]).astype(np.int32)
     if mark["mask"] < 0:
         return np.full((bottom - top, right - left), alpha, np.int32)
     rows = np.arange(top, bottom) - int(mark["top"])
     columns = np.arange(left, right) - int(mark["left"])
     mask = atlas[int(mark["mask"]) + rows[:, None] * int(mark["mask_pitch"]) + columns].astype(np.int32)
     covered: I32 = (mask * alpha + 127) // 255
+    return covered
+
+
+def _outlined(mark: np.void, x: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tell of the pixels in columns `x` and rows `y` (a column) whether a turned box's line covers their centre."""
+    dx = SUBPIXELS * x + SUBPIXELS // 2 - int(mark["centre_x"])
+    dy = SUBPIXELS * y + SUBPIXELS // 2 - int(mark["centre_y"])
+    cosine, sine, line = int(mark["cosine"]), int(mark["sine"]), int(mark["line"])
+    along, across = np.abs(dx * cosine + dy * sine), np.abs(dy * cosine - dx * sine)
+    half_along, half_across = int(mark["along"]), int(mark["across"])
+    outer = (along <= UNIT * (half_along + line)) & (across <= UNIT * (half_across + line))
+    inner = (along < UNIT * (half_along - line)) & (across < UNIT * (half_across - line))
+    covered: npt.NDArray[np.bool_] = outer & ~inner
     return covered
 
 

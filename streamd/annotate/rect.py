@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamd.frames import F32, Detections, Picture
+from streamd.frames import F32, Detections, Picture, Surface
+
+Image = Picture | Surface  # of either, only the size matters here
+
+_FAR = 1e9  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Rect:
         )
 
     @staticmethod
-    def around(box: F32, picture: Picture) -> "Rect":
+    def around(box: F32, picture: Image) -> "Rect":
         """Return the smallest even rectangle around `box` that lies in the picture and is not empty."""
         left, right = _span(float(box[0]), float(box[2]), picture.width)
         top, bottom = _span(float(box[1]), float(box[3]), picture.height)
@@ -46,7 +50,7 @@ def _span(low: float, high: float, size: int) -> tuple[int, int]:
     return start, min(max(end, start + 2), size)
 
 
-def bounds(detections: Detections, i: int, picture: Picture) -> Rect:
+def bounds(detections: Detections, i: int, picture: Image) -> Rect:
     """Return the upright rectangle around detection `i`."""
     if detections.angles is None:
         return Rect.around(detections.boxes[i], picture)
@@ -54,7 +58,7 @@ def bounds(detections: Detections, i: int, picture: Picture) -> Rect:
     return Rect.around(np.concatenate([points.min(axis=0), points.max(axis=0)]), picture)
 
 
-def place(box: Rect, width: int, height: int, picture: Picture, taken: list[Rect]) -> Rect:
+def place(box: Rect, width: int, height: int, picture: Image, taken: list[Rect]) -> Rect:
     """Choose where a label goes: above its box, else inside its top, else further down until nothing is covered."""
     left = max(0, min(box.left, (picture.width - width) & ~1))
     lowest = (picture.height - height) & ~1
@@ -67,8 +71,9 @@ def place(box: Rect, width: int, height: int, picture: Picture, taken: list[Rect
 
 def corners(box: F32, angle: float) -> F32:
     """Return the corners (4, 2) of a box turned by `angle` radians about its centre."""
+    box = np.clip(box.astype(np.float64), -_FAR, _FAR)  # so that no sum of two overflows
     centre = (box[:2] + box[2:]) / 2
     half = (box[2:] - box[:2]) / 2
     signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
-    return ((signs * half) @ turn + centre).astype(np.float32, copy=False)
+    return ((signs * half) @ turn + centre).astype(np.float32)

@@ -1,12 +1,14 @@
-"""Painting marks onto pictures in device memory: one function, one launch for all of them."""
+"""Drawing on pictures in device memory: a copy to draw on, and marks painted onto it, a launch each."""
 
 import numpy as np
 
+from streamd.frames import Surface
 from streamd.gpu.arrays import DeviceArray, Stream, check
 from streamd.gpu.kernels import Kernels
 from streamd.gpu.layouts import CANVAS, MARK
 
 TILE = 32  # kernels/draw_nv12.cu
+CHUNK, ROWS = 512, 4  # what a block of kernels/copy_nv12.cu makes
 
 
 def draw_nv12(
@@ -34,5 +36,24 @@ def draw_nv12(
         (-(-width // TILE), -(-height // TILE), count),
         (TILE // 2, TILE // 2),
         [canvases, marks, np.uint64(0) if atlas is None else atlas],
+        stream=stream,
+    )
+
+
+def copy_nv12(kernels: Kernels, surface: Surface, to: Surface, stream: Stream) -> None:
+    """Copy an NV12 or P010 surface to an NV12 surface of the same size, whose planes have one pitch."""
+    alike = (surface.width, surface.height) == (to.width, to.height) and to.pitch == to.chroma_pitch
+    if not alike or not surface.chroma or to.sample_bytes != 1:
+        raise ValueError(f"{surface} cannot be copied to {to}")
+    even = to.width + to.width % 2
+    kernels.get("copy_nv12", "copy_nv12")(
+        (-(-even // CHUNK), -(-to.height // ROWS), 2),
+        (CHUNK // 16, ROWS),
+        [
+            *(np.uint64(surface.pixels), np.int32(surface.pitch), np.uint64(surface.chroma)),
+            np.int32(surface.chroma_pitch),
+            *(np.uint64(to.pixels), np.uint64(to.chroma), np.int32(to.pitch)),
+            *(np.int32(to.width), np.int32(to.height), np.int32(surface.sample_bytes)),
+        ],
         stream=stream,
     )

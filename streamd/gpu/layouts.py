@@ -64,8 +64,17 @@ MARK = np.dtype(
         ("u", np.uint8),
         ("v", np.uint8),
         ("alpha", np.uint8),
+        ("centre_x", np.int32),
+        ("centre_y", np.int32),
+        ("along", np.int32),
+        ("across", np.int32),
+        ("line", np.int32),
+        ("cosine", np.int32),
+        ("sine", np.int32),
     ]
 )
+WHOLE, OUTLINE = -1, -2  # masks of a Mark that are no place in the atlas
+SUBPIXELS, UNIT = 16, 16384  # of a Mark's turned box: its lengths are in pixels / 16, its cosine and sine times 16384
 
 
 def geometry_row(place: Letterbox) -> tuple[float, ...]:

@@ -262,7 +262,7 @@ def drawn(report, kernels, stream):
         rects = [(x, y, x + w, y + 4), (x, y + h, x + w, y + h + 4), (x, y, x + 4, y + h), (x + w, y, x + w + 4, y + h)]
         rects += [(x, y + 4, x + 160, y + 32)] + [(x + 4 + 12 * k, y + 8, x + 16 + 12 * k, y + 28) for k in range(12)]
         for k, rect in enumerate(rects):
-            marks[17 * i + k] = (*rect, 0 if k > 4 else -1, 12, 200, 90, 30, 255 if k != 4 else 160)
+            marks[17 * i + k] = (*rect, 0 if k > 4 else -1, 12, 200, 90, 30, 255 if k != 4 else 160, *[0] * 7)
     canvas = np.zeros(1, CANVAS)
     canvas[0] = (luma.data.ptr, chroma.data.ptr, WIDTH, WIDTH, WIDTH, HEIGHT, 0, len(marks))
     table, listed = cupy.asarray(canvas.view(np.uint8)), cupy.asarray(marks.view(np.uint8))

@@ -1,22 +1,28 @@
 import numpy as np
 import pytest
 
-from streamd.annotate.paint import paint
-from streamd.gpu.draw import draw_nv12
-from streamd.gpu.layouts import CANVAS, MARK
+from streamd.annotate.paint import eight_bit, paint
+from streamd.frames import Surface
+from streamd.gpu.draw import copy_nv12, draw_nv12
+from streamd.gpu.layouts import CANVAS, MARK, OUTLINE, SUBPIXELS, UNIT
 
 CASES = 200
 
 
 def random_marks(rng, width, height, count, atlas):
-    """Marks inside, across the edges and beside the picture; half of them through a mask."""
+    """Marks inside, across the edges and beside the picture; some through a mask, some outlines of turned boxes."""
     marks = np.zeros(count, MARK)
     for mark in marks:
         mark["left"], mark["top"] = rng.integers(-20, width + 5), rng.integers(-20, height + 5)
         mark["right"], mark["bottom"] = mark["left"] + rng.integers(0, 40), mark["top"] + rng.integers(0, 30)
         across, down = mark["right"] - mark["left"], mark["bottom"] - mark["top"]
-        mark["mask"] = -1
-        if rng.random() < 0.5:
+        mark["mask"] = rng.choice([-1, OUTLINE])
+        angle, middle = rng.uniform(-4, 4), [mark["left"] + across / 2, mark["top"] + down / 2]
+        lengths = SUBPIXELS * np.array([*middle, *rng.uniform(0, 30, 2), rng.choice([1, 2, 9])])
+        for name, length in zip(("centre_x", "centre_y", "along", "across", "line"), lengths, strict=True):
+            mark[name] = length
+        mark["cosine"], mark["sine"] = UNIT * np.cos(angle), UNIT * np.sin(angle)
+        if rng.random() < 0.4:
             mark["mask_pitch"] = across + rng.integers(0, 5)
             mark["mask"] = rng.integers(0, max(1, len(atlas) - mark["mask_pitch"] * down))
         for part in "yuv":
@@ -71,7 +77,7 @@ def test_marks_come_out_as_the_reference_paints_them_byte_for_byte(rig, seed):
 
 def test_opaque_marks_need_no_atlas(rig):
     marks = np.zeros(1, MARK)
-    marks[0] = (2, 2, 4, 4, -1, 0, 200, 90, 30, 255)
+    marks[0] = (2, 2, 4, 4, -1, 0, 200, 90, 30, 255, *[0] * 7)
     luma, chroma = rig.up(np.zeros((6, 6), np.uint8)), rig.up(np.zeros((3, 6), np.uint8))
     canvas = np.zeros(1, CANVAS)
     canvas[0] = (rig.address(luma), rig.address(chroma), 6, 6, 6, 6, 0, 1)
@@ -81,3 +87,53 @@ def test_opaque_marks_need_no_atlas(rig):
     want[2:4, 2:4] = 200
     np.testing.assert_array_equal(rig.down(luma), want)
     assert rig.down(chroma)[1].tolist() == [0, 0, 90, 30, 0, 0]
+
+
+@pytest.mark.parametrize("far", [(1 << 27, 1 << 27), (-(1 << 27), 0)])
+def test_a_turned_box_as_large_as_they_come_does_not_overflow(rig, far):
+    luma, chroma = np.zeros((6, 6), np.uint8), np.zeros((3, 3, 2), np.uint8)
+    marks = np.zeros(1, MARK)
+    marks[0] = (0, 0, 6, 6, OUTLINE, 0, 200, 90, 30, 255, *far, 1 << 27, 1 << 27, 32, 11585, -11585)
+    memory = rig.up(luma), rig.up(chroma.reshape(3, 6))
+    canvas = np.zeros(1, CANVAS)
+    canvas[0] = (rig.address(memory[0]), rig.address(memory[1]), 6, 6, 6, 6, 0, 1)
+    draw_nv12(rig.kernels, rig.up(canvas.view(np.uint8)), 1, (6, 6), rig.up(marks.view(np.uint8)), None, rig.stream)
+    paint(luma, chroma, marks, np.zeros(0, np.uint8))
+    np.testing.assert_array_equal(rig.down(memory[0]), luma)
+
+
+def random_planes(rng, width, height, sample_bytes):
+    """Planes of any pitch, at any whole sample: luma, chroma, and both as one sees the picture in them."""
+    rows, columns, dtype = (height + 1) // 2, (width + 1) // 2 * 2, np.uint16 if sample_bytes == 2 else np.uint8
+    wide = int(rng.choice([0, 2, 14, 64]))
+    luma = rng.integers(0, 1 << 8 * sample_bytes, (height, width + wide), dtype)
+    chroma = rng.integers(0, 1 << 8 * sample_bytes, (rows, columns + wide), dtype)
+    return luma, chroma, luma[:, :width], chroma[:, :columns]
+
+
+@pytest.mark.parametrize("sample_bytes", [1, 2])
+def test_a_copy_is_the_picture_in_eight_bits(rig, guarded, sample_bytes):
+    rng = np.random.default_rng(sample_bytes)
+    for case in range(CASES // 2):
+        width, height = int(rng.integers(1, 1100 if case % 10 == 0 else 70)), int(rng.integers(1, 40))
+        luma, chroma, seen_luma, seen_chroma = random_planes(rng, width, height, sample_bytes)
+        memory = rig.up(luma), rig.up(chroma)
+        even, pitch = width + width % 2, (width + int(rng.choice([1, 16, 33]))) // 16 * 16 + 16
+        out = guarded((height + (height + 1) // 2, pitch), np.uint8)
+        surface = Surface(
+            *(rig.address(memory[0]), luma.strides[0], width, height),
+            *(rig.address(memory[1]), chroma.strides[0], sample_bytes),
+        )
+        to = Surface(rig.address(out), pitch, width, height, rig.address(out) + height * pitch, pitch)
+        copy_nv12(rig.kernels, surface, to, rig.stream)
+        made = rig.down(out)
+        as_bytes = eight_bit if sample_bytes == 2 else np.asarray
+        np.testing.assert_array_equal(made[:height, :width], as_bytes(seen_luma))
+        np.testing.assert_array_equal(made[height:, :even], as_bytes(seen_chroma))
+        assert (made[:height, width:] == 0xA5).all() and (made[height:, even:] == 0xA5).all()
+
+
+def test_a_surface_without_chroma_is_not_copied(rig):
+    surface = Surface(64, 64, 64, 64)
+    with pytest.raises(ValueError, match="cannot be copied"):
+        copy_nv12(rig.kernels, surface, Surface(64, 64, 64, 64, 64, 64), rig.stream)
