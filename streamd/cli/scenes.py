@@ -1,6 +1,5 @@
 """`streamd scenes`: what the procedural streets are good for beside being a camera."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streamd import output
+from streamd.cli.bar import progress
 from streamd.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 CLIP_SUFFIX = ".mp4"
 CLIP_FPS = 25
 LONGEST_S = 3600
+MOST = 4000  # pictures of one seed; the next scene belongs to the next seed
 
 
 @click.command(name="scenes")
@@ -23,7 +25,7 @@ LONGEST_S = 3600
     "--out", required=True, type=click.Path(path_type=Path), help="A folder for a data set, or an .mp4 file for a clip."
 )
 @click.option("--split", default="held-out", show_default=True, type=click.Choice(["train", "held-out"]))
-@click.option("--images", default=500, show_default=True, type=click.IntRange(min=1), help="Of the data set.")
+@click.option("--images", default=500, show_default=True, type=click.IntRange(1, MOST), help="Of the data set.")
 @click.option("--seconds", default=20, show_default=True, type=click.IntRange(1, LONGEST_S), help="Of the clip.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**53), help="Another: other streets.")
 @click.option("--width", default=960, show_default=True, type=click.IntRange(64, 3840), help="Pixels.")
@@ -39,6 +41,7 @@ def command(out: Path, split: str, images: int, seconds: int, seed: int, width: 
     The held-out split has seeds, backgrounds and weather that the bundled model was not trained on. The same options
     give the same files.
     """
+    output.tidy_when_told_to_end()
     if out.suffix.lower() == CLIP_SUFFIX:
         write_clip(out, split, seconds, seed, width, height, crf)
     else:
@@ -49,9 +52,11 @@ def write_set(out: Path, split: str, images: int, seed: int, width: int, height:
     """Write a COCO data set with a progress bar."""
     from streamd.scenes import write_dataset  # noqa: PLC0415 - OpenCV is loaded only where it is used
 
-    with click.progressbar(length=images, label="drawing", show_pos=True, file=sys.stderr) as bar:
+    output.check_folder(out, ["annotations.json"])
+    output.check_folder(out / "images")
+    with progress(images, "drawing") as advance:
         path = write_dataset(
-            out, split=split, images=images, seed=seed, width=width, height=height, progress=lambda *_: bar.update(1)
+            out, split=split, images=images, seed=seed, width=width, height=height, progress=lambda *_: advance(1)
         )
     click.echo(f"wrote {path}; score a model on it: streamd eval MODEL --data {out}")
 
@@ -61,27 +66,25 @@ def write_clip(out: Path, split: str, seconds: int, seed: int, width: int, heigh
 
     Raises:
         DataError: `out` cannot be written.
-        ClientError: likewise, or the disk is full.
+        ClientError: the disk is full.
     """
     from streamd.client.mp4 import Mp4File, describe  # noqa: PLC0415 - FFmpeg is loaded only where it is used
 
-    part = out.with_name(out.name + ".part")
+    output.check_file(out)
     count = seconds * CLIP_FPS
-    with click.progressbar(length=count, label="drawing", show_pos=True, file=sys.stderr) as bar:
+    with progress(count, "drawing") as advance:
         units = encoded(split, count, seed, width, height, crf)
         first = next(units)
         try:
-            part.unlink(missing_ok=True)
-            with closing(describe(first)) as description:
+            with output.whole(out) as part, closing(describe(first)) as description:
                 file = Mp4File([part], first, description)
                 for unit in units:
                     file.write(unit)
-                    bar.update(1)
+                    advance(1)
                 file.close()
-            part.replace(out)
         except OSError as error:
             raise DataError(f"{out}: {error.strerror}", mend="choose a file that can be written") from error
-        bar.update(1)
+        advance(1)
     click.echo(f"wrote {out}")
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamd import output
 from streamd.frames import U8
 from streamd.scenes.scene import Scene
 
@@ -47,7 +48,8 @@ def kept(path: Path, split: str, scenes: int, frames: int, *, first_seed: int = 
         with np.load(path) as data:
             return Harvest(data["pictures"], data["boxes"], data["kinds"])
     crop = harvest(split, scenes, frames, first_seed=first_seed)
-    np.savez(path, pictures=crop.pictures, boxes=crop.boxes, kinds=crop.kinds)
+    with output.whole(path) as part, part.open("wb") as file:
+        np.savez(file, pictures=crop.pictures, boxes=crop.boxes, kinds=crop.kinds)
     return crop
 
 

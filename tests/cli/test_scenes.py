@@ -8,6 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from streamd.cli import group
+from streamd.cli.scenes import MOST
+from streamd.client.mp4 import Mp4File
+from streamd.errors import ClientError
+from streamd.scenes import Scene, dataset
 
 SMALL = ("--width", "160", "--height", "96")
 
@@ -61,17 +65,65 @@ def test_a_clip_takes_the_place_of_an_older_one(tmp_path):
     assert list(tmp_path.iterdir()) == [out]
 
 
-@pytest.mark.parametrize("out", ["missing/clip.mp4", "file/clip.mp4", "folder.mp4", "file/set"])
-def test_what_cannot_be_written_is_told_in_one_line(tmp_path, out):
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("missing/clip.mp4", "there is no folder {}/missing; make it, or name a file in another"),
+        ("file/clip.mp4", "there is no folder {}/file"),
+        ("folder.mp4", "is a folder; name a file in it"),
+        ("file/set", "{}/file is no folder; name another folder"),
+        ("x" * 300, "File name too long"),
+        ("set", "{0}/set/images: {0}/set/images is no folder"),
+    ],
+)
+def test_what_cannot_be_written_is_told_in_one_line_before_anything_is_drawn(tmp_path, monkeypatch, out, message):
+    monkeypatch.delattr("streamd.scenes.Scene.frame")
     (tmp_path / "file").touch()
     (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "images").touch()
     result = scenes(tmp_path / out, "--seconds", "1", "--images", "1")
     assert result.exit_code == 1
+    assert result.output.count("\n") == 1
     assert str(tmp_path / out) in result.output
+    assert message.format(tmp_path) in result.output
     assert isinstance(result.exception, SystemExit)
 
 
-@pytest.mark.parametrize("option", [("--width", "99999"), ("--seconds", "0"), ("--seconds", "nan"), ("--seed", "-1")])
+@pytest.mark.parametrize(
+    "option", [("--width", "99999"), ("--seconds", "0"), ("--seconds", "nan"), ("--seed", "-1"), ("--images", "4001")]
+)
 def test_an_option_out_of_range_is_a_usage_error(tmp_path, option):
     result = CliRunner().invoke(group, ["scenes", "--out", str(tmp_path / "clip.mp4"), *option])
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "set"])
+def test_ctrl_c_leaves_nothing(tmp_path, monkeypatch, name):
+    frame = Scene.frame
+
+    def interrupted(self, index):
+        if index:
+            raise KeyboardInterrupt
+        return frame(self, index)
+
+    monkeypatch.setattr(Scene, "frame", interrupted)
+    assert scenes(tmp_path / name, "--seconds", "1").exit_code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clip_on_a_full_disk_leaves_the_older_one(tmp_path, monkeypatch):
+    out = tmp_path / "clip.mp4"
+    out.write_bytes(b"older")
+
+    def full(self):
+        raise ClientError(f"cannot write {self.path}: No space left on device")
+
+    monkeypatch.setattr(Mp4File, "close", full)
+    result = scenes(out, "--seconds", "1")
+    assert (result.exit_code, out.read_bytes(), list(tmp_path.iterdir())) == (1, b"older", [out])
+    assert "No space left on device" in result.output
+
+
+def test_the_most_pictures_are_those_of_one_seed():
+    assert MOST == dataset.MOST
