@@ -1,4 +1,7 @@
-"""The model's sidecar, `model.json` beside `model.onnx` or `model.engine`: what no tensor can say.
+"""The model's sidecar: what no tensor can say.
+
+    street.onnx      street.json
+    street.engine    street.engine.json, so that both may stand in one folder; street.json where it is not the ONNX's
 
 The workshop writes it, the daemon reads it. Where there is none, `streamd.infer.describe` guesses one from the
 ONNX metadata and shapes.
@@ -67,13 +70,22 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
     shape: tuple[int, ...]
 
 
-class Built(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an engine was built by, for and from."""
+class Built(Struct, frozen=True, omit_defaults=True):
+    """What an engine was built by, for, from and how: two engines of which all of this is equal are the same.
+
+    A key that a later version adds is ignored here: an engine that differs in it was refused by what this one knows,
+    or runs. `gpu` and `compute_capability` ("8.6") are empty where it was built ahead of time, without a GPU.
+    """
 
     tensorrt: str
     gpu: str
     compute_capability: str
     onnx_sha256: str
+    library: Literal["tensorrt", "tensorrt_rtx"] = "tensorrt"
+    onnx: str = ""  # the path of the ONNX file, from the folder of the engine or absolute
+    profile: tuple[int, ...] = ()  # frames of a run: least, usual, most; none where the batch is fixed
+    options: tuple[str, ...] = ()  # of `streamd build`, that made it what it is
+    verdict: str = ""  # of the audit, for people
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -106,17 +118,30 @@ class _Version(Struct):
 
 
 def beside(model: Path) -> Path:
-    """Return where the manifest of `model` stands: the same name, ending in `.json`."""
-    return model.with_suffix(".json")
+    """Return where the manifest of `model` is written: the same name ending in `.json`, for an engine added to it."""
+    return model.with_name(f"{model.name}.json") if _is_engine(model) else model.with_suffix(".json")
 
 
 def load(model: Path) -> Manifest | None:
     """Read the manifest beside `model`; None where there is none.
 
+    An engine may go without the ending of its own, unless the manifest of that name is the ONNX file's.
+
     Raises:
         ModelError: the manifest cannot be read, is not JSON, is of a later version, or says what a manifest cannot.
     """
-    path = beside(model)
+    found = _read(beside(model))
+    if found is None and _is_engine(model):
+        shared = _read(model.with_suffix(".json"))
+        return shared if shared and (shared.built or not shared.sha256) else None
+    return found
+
+
+def _is_engine(model: Path) -> bool:
+    return model.suffix.lower() == ".engine"
+
+
+def _read(path: Path) -> Manifest | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:

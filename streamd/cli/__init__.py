@@ -25,8 +25,10 @@ COMMANDS = {
     "bench": "Measure the daemon against bare inference.",
     "eval": "Score models side by side.",
     "calibrate": "Gather the ranges that INT8 needs, from pictures or cameras.",
+    "sensitivity": "Tell which parts of a model INT8 hurts.",
     "quantize": "Make INT8 files of a model, and report what they are worth.",
     "lint": "Check a quantized model for what hurts.",
+    "build": "Build a TensorRT engine of a model.",
     "scenes": "Draw procedural street scenes: a data set, or a clip.",
     "schema": "Print the JSON Schema of a message or a file.",
 }

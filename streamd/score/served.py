@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from streamd.errors import DataError
 from streamd.frames import I32, Detections, Picture
-from streamd.infer import load
+from streamd.infer import Backend, load
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input, Manifest
 from streamd.postprocess import HEADS
@@ -48,9 +48,12 @@ class Served:
     `unknown` are those among them that the model has no class for.
     """
 
-    def __init__(self, path: Path, options: Options, labels: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, path: Path, options: Options, labels: tuple[str, ...] | None = None, *, backend: Backend | None = None
+    ) -> None:
+        """`backend` is a model loaded already; without one, the file at `path` is."""
         self.path = path
-        self.backend = load(path, batch=options.batch, threads=options.threads)
+        self.backend = backend or load(path, batch=options.batch, threads=options.threads)
         self.manifest = self.backend.manifest
         self.unknown: tuple[str, ...] = ()
         self._preprocess: _Preprocess = _sum(options.preprocess, self.manifest.input)
