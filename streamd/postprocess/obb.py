@@ -3,34 +3,23 @@
 The angle is in radians, from x towards y; the box before it is turned has the centre and the size of the first four.
 """
 
-from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from streamd.frames import F32, Detections
 from streamd.letterbox import Letterbox
-from streamd.manifest import Manifest
 from streamd.postprocess.boxes import Mask
 from streamd.postprocess.rotated import nms_rotated, turned
-from streamd.postprocess.select import Options, corners, expect, select, unwarned
+from streamd.postprocess.select import corners, unwarned
+from streamd.postprocess.yolov8 import YOLOv8
 
 
-class OBB:
-    """Reads centre x, centre y, width, height in input pixels, scores already through the sigmoid, and the angle."""
+class OBB(YOLOv8):
+    """Reads what YOLOv8 has, and the angle behind it; its detections have angles, too."""
 
-    def __init__(self, manifest: Manifest, **options: Unpack[Options]) -> None:
-        self._manifest = manifest
-        self._selection = select(manifest, **options)
-
-    def __call__(self, outputs: Sequence[npt.NDArray[Any]], geometries: Sequence[Letterbox]) -> list[Detections]:
-        """Return the detections of each row, with angles; ModelError when the output has another shape."""
-        labels = len(self._manifest.labels)
-        shape = outputs[0].shape
-        fits = len(shape) == 3 and (shape[1] == 5 + labels if labels else shape[1] > 5)
-        expect(self._manifest, outputs, f"one (N, 5 + {labels or 'classes'}, rows)", fits=fits)
-        return [self._read(row, geometry) for row, geometry in zip(outputs[0], geometries, strict=False)]
+    other = 5
 
     @unwarned
     def _read(self, row: npt.NDArray[Any], geometry: Letterbox) -> Detections:

@@ -1,7 +1,7 @@
 """YOLOv8's layout, shared by v9, v11 and v12: (N, 4 + classes, rows), decoded boxes over class scores."""
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ from streamd.postprocess.select import Options, corners, expect, select, unwarne
 class YOLOv8:
     """Reads centre x, centre y, width, height in input pixels, and scores already through the sigmoid."""
 
+    other: ClassVar[int] = 4  # how many rows of the output are no scores: here those of the box
+
     def __init__(self, manifest: Manifest, **options: Unpack[Options]) -> None:
         self._manifest = manifest
         self._selection = select(manifest, **options)
@@ -23,8 +25,8 @@ class YOLOv8:
         """Return the detections of each row; ModelError when the output has another shape."""
         labels = len(self._manifest.labels)
         shape = outputs[0].shape
-        fits = len(shape) == 3 and (shape[1] == 4 + labels if labels else shape[1] > 4)
-        expect(self._manifest, outputs, f"one (N, 4 + {labels or 'classes'}, rows)", fits=fits)
+        fits = len(shape) == 3 and (shape[1] == self.other + labels if labels else shape[1] > self.other)
+        expect(self._manifest, outputs, f"one (N, {self.other} + {labels or 'classes'}, rows)", fits=fits)
         return [self._read(row, geometry) for row, geometry in zip(outputs[0], geometries, strict=False)]
 
     @unwarned
