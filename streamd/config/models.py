@@ -122,6 +122,11 @@ class Camera(Section):
         examples=["/run/credentials/front-door"],
     )
     transport: Literal["tcp", "udp"] = Field(default="tcp", description="How RTSP carries the video.", examples=["tcp"])
+    decode: Literal["auto", "software"] = Field(
+        default="auto",
+        description="Where it is decoded: auto is on the GPU of its model where that can, else on the CPU.",
+        examples=["auto"],
+    )
     every: Annotated[int, Field(ge=1), NotBool] = Field(
         default=1, description="Infer on every n-th frame.", examples=[2]
     )

@@ -9,6 +9,7 @@ import av
 from streamd import config
 from streamd.clock import Clock, Stop
 from streamd.decode.address import Address
+from streamd.decode.decoder import Hardware
 from streamd.decode.pace import Pace
 from streamd.decode.source import Shot, Stats, StreamError
 from streamd.decode.stream import Stream, explained, open_stream
@@ -23,11 +24,14 @@ class FileSource:
     live = False
     patience_s = math.inf
 
-    def __init__(self, address: Address, camera: config.Camera, clock: Clock, stats: Stats) -> None:
+    def __init__(
+        self, address: Address, camera: config.Camera, clock: Clock, stats: Stats, hardware: Hardware | None = None
+    ) -> None:
         self._address = address
         self._camera = camera
         self._clock = clock
         self._stats = stats
+        self._hardware = hardware
 
     def check(self) -> None:
         """Open the file and decode its first frame."""
@@ -48,7 +52,7 @@ class FileSource:
         while True:
             end_ns = begin_ns
             first_ns: int | None = None
-            for shot in _shots(Path(self._address.target), self._address.shown, self._stats):
+            for shot in _shots(Path(self._address.target), self._address.shown, self._stats, self._hardware):
                 if first_ns is None:
                     first_ns = shot.pts_ns or 0
                 due_ns = end_ns if shot.pts_ns is None else begin_ns + shot.pts_ns - first_ns
@@ -72,7 +76,8 @@ def pictures(path: Path) -> Iterator[Picture]:
         SourceError: it cannot be opened, holds no video, or breaks off.
     """
     for shot in _shots(path, str(path), Stats()):
-        yield shot.picture
+        if isinstance(shot.picture, Picture):  # as all are that no GPU decodes
+            yield shot.picture
 
 
 def picture_from_image(path: Path) -> Picture:
@@ -86,11 +91,11 @@ def picture_from_image(path: Path) -> Picture:
     raise StreamError(f"{path}: holds no picture", cause="invalid", mend="name a JPEG or PNG file")
 
 
-def _shots(path: Path, shown: str, stats: Stats) -> Iterator[Shot]:
+def _shots(path: Path, shown: str, stats: Stats, hardware: Hardware | None = None) -> Iterator[Shot]:
     if path.is_file() and path.stat().st_size == 0:
         raise StreamError(f"{shown}: the file is empty", cause="invalid", mend="name a file with video in it")
     # `file:` keeps FFmpeg from reading a protocol into a name with a colon
-    stream = open_stream(f"file:{path}", shown, stats, live=False)
+    stream = open_stream(f"file:{path}", shown, stats, live=False, hardware=hardware)
     try:
         yield from _whole(stream, shown)
     finally:

@@ -8,6 +8,7 @@ import av
 from streamd import config
 from streamd.clock import Clock, Stop
 from streamd.decode.address import Address
+from streamd.decode.decoder import Hardware
 from streamd.decode.interrupt import interrupted_by
 from streamd.decode.pace import Pace
 from streamd.decode.source import Shot, Stats, StreamError
@@ -25,11 +26,14 @@ class LiveSource:
 
     live = True
 
-    def __init__(self, address: Address, camera: config.Camera, clock: Clock, stats: Stats) -> None:
+    def __init__(
+        self, address: Address, camera: config.Camera, clock: Clock, stats: Stats, hardware: Hardware | None = None
+    ) -> None:
         self._address = address
         self._camera = camera
         self._clock = clock
         self._stats = stats
+        self._hardware = hardware
         self.patience_s = patience_s(camera)
 
     def check(self) -> None:
@@ -68,6 +72,7 @@ class LiveSource:
                     live=True,
                     options=options,
                     timeout=timeouts,
+                    hardware=self._hardware,
                 )
         except StreamError as error:
             # FFmpeg reports an interrupted RTSP handshake as invalid data

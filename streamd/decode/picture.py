@@ -1,11 +1,22 @@
-"""From FFmpeg's decoded frames to pictures: views of planes that are 8-bit 4:2:0 already, else one conversion."""
+"""From FFmpeg's decoded frames to pictures: views of planes that are 8-bit 4:2:0 already, else one conversion.
+
+A frame that NVDEC left on the GPU becomes a surface, in place: nothing is copied, and the surface keeps the frame.
+"""
+
+from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 
-from streamd.frames import U8, Colour, Matrix, Picture
+from streamd.frames import U8, Colour, Matrix, Picture, Surface
+from streamd.gpu.device import Gpu
+
+if TYPE_CHECKING:
+    from av.video.format import VideoFormat
+
+SAMPLE_BYTES = {"nv12": 1, "p010le": 2}  # what a surface may hold
 
 _FULL = 2  # AVCOL_RANGE_JPEG
 _LIMITED = 1  # AVCOL_RANGE_MPEG
@@ -18,16 +29,20 @@ _SWS = {"bt601": 5, "bt709": 1}  # SWS_CS_ITU601, SWS_CS_ITU709
 class ToPicture:
     """Turns the frames of one stream into pictures; keeps libswscale's tables between frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: Gpu | None = None) -> None:
+        """`gpu` is where frames may lie that no longer are on the host."""
+        self._gpu = gpu
         self._reformatter = VideoReformatter()
 
-    def __call__(self, frame: av.VideoFrame) -> Picture:
-        """Return `frame` as 8-bit 4:2:0.
+    def __call__(self, frame: av.VideoFrame) -> Picture | Surface:
+        """Return `frame` as 8-bit 4:2:0; one on the GPU as NV12 or P010.
 
         yuv420p and yuvj420p are read-only views that keep the frame's memory alive; so is the Y plane of 8-bit gray.
         """
         colour = colour_of(frame)
         name = frame.format.name
+        if name == "cuda" and self._gpu is not None:
+            return _surface(frame, colour, self._gpu)
         if name.startswith("gray"):
             return _gray(frame if name == "gray" else self._converted(frame, "gray", colour), colour)
         if name not in ("yuv420p", "yuvj420p"):
@@ -80,3 +95,21 @@ def _gray(frame: av.VideoFrame, colour: Colour) -> Picture:
     neutral = np.full(((frame.height + 1) // 2, (frame.width + 1) // 2), 128, np.uint8)
     neutral.flags.writeable = False
     return Picture(y, neutral, neutral, colour)
+
+
+def _surface(frame: av.VideoFrame, colour: Colour, gpu: Gpu) -> Surface:
+    # The plane's address and pitch are what its DLPack capsule holds, without a capsule to unwrap and keep; and DLPack
+    # cuts odd sides of the chroma plane, which a surface counts whole.
+    luma, chroma = frame.planes
+    return Surface(
+        luma.buffer_ptr,
+        luma.line_size,
+        frame.width,
+        frame.height,
+        chroma.buffer_ptr,
+        chroma.line_size,
+        SAMPLE_BYTES[cast("VideoFormat", frame.sw_format).name],
+        colour,
+        owner=frame,
+        ready=gpu.mark_decoded(),
+    )

@@ -101,13 +101,14 @@ class Camera:
         return ("the stream ended", "ended") if self.live else ("", "ended")
 
     def _sessions(self, stop: Stop) -> Iterator[Frame | Notice]:
-        shape: tuple[int, ...] | None = None
+        size: tuple[int, int] | None = None
         timeline = Timeline()
         seq = 0
         for shot in self._source.run_once(stop):
-            if shot.picture.y.shape != shape:
-                reason = "" if shape is None else f"the picture changed from {shape[1]}x{shape[0]}"
-                shape, timeline, seq = shot.picture.y.shape, Timeline(), 0
+            shown = (shot.picture.width, shot.picture.height)
+            if shown != size:
+                reason = "" if size is None else f"the picture changed from {size[0]}x{size[1]}"
+                size, timeline, seq = shown, Timeline(), 0
                 yield self._begin(reason)
             seq += shot.lost  # frames that were decoded and passed over leave a gap
             yield self._frame(shot, seq, timeline)

@@ -8,7 +8,7 @@ from streamd import config
 from streamd.clock import Clock, Stop
 from streamd.decode.address import Address
 from streamd.decode.pace import Pace
-from streamd.decode.source import Shot, Stats, StreamError
+from streamd.decode.source import Shot, StreamError
 from streamd.errors import DataError
 from streamd.frames import Colour, Picture
 
@@ -22,8 +22,8 @@ _OPTIONS = {"seed": int, "width": int, "height": int, "fps": float, "split": str
 class ScenesSource:
     """Scenes by the options of the URI: `scenes:?seed=3&width=960&height=540&fps=25&split=held-out`."""
 
-    def __init__(self, address: Address, camera: config.Camera, clock: Clock, stats: Stats) -> None:
-        """Read the options; `stats` is only for the other sources, as nothing drawn is ever corrupt."""
+    def __init__(self, address: Address, camera: config.Camera, clock: Clock, *_decoding: object) -> None:
+        """Read the options; nothing drawn is decoded."""
         self._options = _options(address.shown)
         self._clock = clock
         self._realtime = camera.pace == "realtime"

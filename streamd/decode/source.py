@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from streamd.clock import Stop
 from streamd.errors import SourceError
-from streamd.frames import Picture
+from streamd.frames import Picture, Surface
 
 Cause = Literal["refused", "denied", "not-found", "timeout", "stalled", "ended", "invalid", "error"]
 
@@ -20,7 +20,7 @@ class Shot:
     lasts; `lost` counts the corrupt frames that were decoded and passed over since the shot before.
     """
 
-    picture: Picture
+    picture: Picture | Surface
     pts_ns: int | None
     duration_ns: int
     captured_at_ns: int

@@ -1,6 +1,5 @@
 """One opened container: the video stream chosen from it, its packets, and the pictures they decode to."""
 
-import os
 import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -13,6 +12,7 @@ from av.stream import Disposition
 from av.stream import Stream as AnyStream
 from av.video.stream import VideoStream
 
+from streamd.decode.decoder import Decoder, Hardware
 from streamd.decode.picture import ToPicture
 from streamd.decode.source import Cause, Shot, Stats, StreamError
 
@@ -47,13 +47,23 @@ _LENIENT: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 els
 class Stream:
     """An open container, read by one thread; `close` gives back the decoder and the connection."""
 
-    def __init__(self, container: InputContainer, video: VideoStream, shown: str, stats: Stats, *, gated: bool) -> None:
-        """`gated`: nothing is decoded before the first key frame, as a live stream is joined anywhere."""
+    def __init__(
+        self,
+        container: InputContainer,
+        video: VideoStream,
+        shown: str,
+        stats: Stats,
+        *,
+        live: bool,
+        hardware: Hardware | None = None,
+    ) -> None:
+        """`live`: nothing is decoded before the first key frame, as such a stream is joined anywhere."""
         self._container = container
-        self._picture = ToPicture()
+        self._decoder = Decoder(video, live=live, hardware=hardware)
+        self._picture = ToPicture(hardware.gpu if hardware else None)
         self._shown = shown
         self._stats = stats
-        self._waiting_for_key = gated
+        self._waiting_for_key = live
         self._lost = 0
         self.video = video
         self.format = container.format.name
@@ -74,11 +84,9 @@ class Stream:
                 return
             self._waiting_for_key = False
             packet.opaque = (captured_at_ns, packet.is_corrupt)
-        try:
-            frames = self.video.codec_context.decode(packet if packet.size else None)
-        except av.FFmpegError:  # whatever it dislikes of this packet, the next may be better
+        frames, damaged = self._decoder.decode(packet if packet.size else None)
+        for _ in range(damaged):
             self._damage()
-            return
         for frame in frames:
             if isinstance(frame.opaque, tuple):  # what was noted on the packet that this frame came from
                 captured_at_ns, torn = frame.opaque
@@ -102,6 +110,7 @@ class Stream:
 
     def close(self) -> None:
         """Close the container; safe twice."""
+        self._decoder.close()
         self._container.close()
 
     def _shot(self, frame: av.VideoFrame, captured_at_ns: int) -> Shot:
@@ -129,11 +138,9 @@ def open_stream(
     live: bool,
     options: dict[str, str] | None = None,
     timeout: tuple[float, float] | None = None,
+    hardware: Hardware | None = None,
 ) -> Stream:
-    """Open `target` and choose its best video stream.
-
-    Live streams are decoded by slice threads and from the first key frame on; files by frame threads too, which are
-    faster, but each holds one frame back.
+    """Open `target` and choose its best video stream; with `hardware` its frames stay on the GPU where they can.
 
     Raises:
         StreamError: it cannot be opened, holds no video, or the video has no decoder here.
@@ -143,13 +150,7 @@ def open_stream(
     except (av.FFmpegError, OSError) as error:
         raise explained(error, shown) from error
     try:
-        video = _best_video(container, shown)
-        context = video.codec_context
-        context.thread_type = "SLICE" if live else "AUTO"
-        # A process may hold many cameras, and the models need their cores: on two, one thread a camera is best.
-        context.thread_count = max(1, min(2 if live else 4, (os.cpu_count() or 1) // 2))
-        context.copy_opaque = True  # carries the time of arrival from the packet to its frame
-        return Stream(container, video, shown, stats, gated=live)
+        return Stream(container, _best_video(container, shown), shown, stats, live=live, hardware=hardware)
     except BaseException:
         container.close()
         raise

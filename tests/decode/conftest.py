@@ -7,10 +7,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import structlog
 
 from streamd import config
-from streamd.decode import open_camera
+from streamd.decode import nvdec, open_camera
 from streamd.frames import Frame, Notice
+from tests.decode.fake_nvdec import FakeContext, unchanged
+from tests.gpu.host_gpu import HostGpu
 
 
 class FakeClock:
@@ -76,10 +79,38 @@ def split():
 def camera(clock):
     """Makes a camera of a URI and other keys."""
 
-    def make(uri, base=Path("/"), **keys):
-        return open_camera("front", config.Camera(uri=str(uri), model="street", **keys), base, clock)
+    def make(uri, base=Path("/"), gpu=None, **keys):
+        return open_camera("front", config.Camera(uri=str(uri), model="street", **keys), base, clock, gpu=gpu)
 
     return make
+
+
+@pytest.fixture
+def gpu():
+    return HostGpu(None)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Puts NVDEC's stand-in where its decoder would be opened."""
+
+    def put(change=unchanged, layout="nv12"):
+        monkeypatch.setattr(nvdec, "open_context", lambda video, index: FakeContext(video, change, layout))
+
+    return put
+
+
+@pytest.fixture
+def decoded(camera, stop, split):
+    """Decodes a file: its frames, the lines of the log, and the camera."""
+
+    def run(path, gpu, **keys):
+        front = camera(path, gpu=gpu, pace="asap", **keys)
+        with structlog.testing.capture_logs() as lines:
+            frames, _ = split(front.frames(stop))
+        return frames, lines, front
+
+    return run
 
 
 @pytest.fixture

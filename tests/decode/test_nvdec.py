@@ -1,0 +1,71 @@
+import gc
+import weakref
+
+import av
+import numpy as np
+import pytest
+
+from streamd.frames import Colour, Surface
+from tests.decode.fake_nvdec import read
+from tests.gpu.host_gpu import HostEvent
+
+
+def known(frames):
+    return [(frame.seq, frame.pts_ns) for frame in frames]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_every_frame_is_a_surface_of_what_software_decodes(codec, fake, clip, gpu, decoded):
+    fake()
+    path = clip(codec=codec, size=(98, 66))
+    frames, lines, front = decoded(path, gpu)
+    pictures, _, _ = decoded(path, None)
+    assert lines == [] and front.stats.corrupt == 0
+    assert known(frames) == known(pictures)
+    for frame, picture in zip(frames, pictures, strict=True):
+        surface, wanted = frame.picture, picture.picture
+        assert isinstance(surface, Surface)
+        assert (surface.sample_bytes, surface.colour) == (1, wanted.colour)
+        luma, chroma = read(surface)
+        assert np.array_equal(luma, wanted.y)
+        assert np.array_equal(chroma, np.dstack([wanted.u, wanted.v]))
+
+
+def test_ten_bits_are_a_surface_of_two_bytes(fake, clip, gpu, decoded):
+    fake(layout="p010le")
+    path = clip(codec="libx265", pix_fmt="yuv420p10le")
+    frames, lines, _ = decoded(path, gpu)
+    with av.open(str(path)) as container:
+        wanted = [frame.to_ndarray()[:48] for frame in container.decode(video=0)]
+    assert lines == [] and len(frames) == 10
+    for frame, picture in zip(frames, wanted, strict=True):
+        assert frame.picture.sample_bytes == 2
+        assert np.array_equal(read(frame.picture)[0], picture << 6)
+
+
+def test_a_surface_says_when_it_may_be_read_and_in_which_colour(fake, clip, gpu, decoded):
+    fake()
+    frames, _, _ = decoded(clip(size=(1280, 16), frames=2), gpu)
+    assert [type(frame.picture.ready) for frame in frames] == [HostEvent] * 2
+    assert frames[0].picture.colour == Colour("bt709")
+
+
+def test_a_surface_keeps_its_frame_and_nothing_else_does(fake, clip, gpu, decoded):
+    fake()
+    frames, _, _ = decoded(clip(frames=12), gpu)
+    owners = [weakref.ref(frame.picture.owner) for frame in frames]
+    del frames[:-1]
+    gc.collect()
+    assert [owner() is not None for owner in owners] == [False] * 11 + [True]
+
+
+def test_a_resolution_that_changes_stays_on_the_gpu(fake, clip, tmp_path, gpu, decoded):
+    fake()
+    path = tmp_path / "both.h264"
+    path.write_bytes(b"".join(clip(f"{w}.h264", frames=5, size=(w, 48)).read_bytes() for w in (64, 96)))
+    frames, lines, _ = decoded(path, gpu)
+    assert lines == []
+    assert [(frame.picture.width, frame.seq) for frame in frames] == [(64, i) for i in range(5)] + [
+        (96, i) for i in range(5)
+    ]
+    assert all(isinstance(frame.picture, Surface) for frame in frames)
