@@ -1,101 +1,21 @@
-"""Street furniture and greenery in metres: what stands about and is none of the classes, some of it easily mistaken."""
+"""What stands about on a pavement, in metres: it is none of the classes, and some of it easily mistaken."""
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 
-from streamd.scenes.palette import Palette
+from streamd.scenes.greenery import bush, planter
+from streamd.scenes.palette import Palette, pick
+from streamd.scenes.roadside import bollard, rack, sign
 from streamd.scenes.shapes import Bgr, Shape, Sketch, blend, tint
 
 Maker = Callable[[Palette, np.random.Generator], Shape]
-LAMP_ARM_M = 1.3
-_WARM: Bgr = (170, 225, 255)
-
-
-def tree(palette: Palette, rng: np.random.Generator) -> Shape:
-    """Return a tree: a trunk, boughs, and leaves in clumps that darken downwards."""
-    sketch, leaf = Sketch(), tint(_pick(palette.leaves, rng), float(rng.uniform(0.8, 1.1)))
-    height, spread = float(rng.uniform(4.5, 8.5)), float(rng.uniform(1.3, 2.3))
-    bark: Bgr = (55, 70, 85)
-    sketch.body()
-    sketch.limb((0, 0, 0), (0, height * 0.5, 0), 0.20, 0.12, bark)
-    for _ in range(3):
-        a = rng.uniform(0, 2 * math.pi)
-        sketch.limb(
-            (0, height * 0.35, 0),
-            (0.5 * spread * math.cos(a), height * 0.65, 0.5 * spread * math.sin(a)),
-            0.09,
-            0.05,
-            bark,
-        )
-    _leaves(sketch, (0, height * 0.72, 0), (spread, height * 0.3, spread), leaf, int(rng.integers(110, 170)), rng)
-    return sketch.shape()
-
-
-def bush(palette: Palette, rng: np.random.Generator) -> Shape:
-    """Return a bush."""
-    sketch, size = Sketch(), float(rng.uniform(0.4, 0.8))
-    sketch.body()
-    _leaves(sketch, (0, size * 0.8, 0), (size * 1.3, size * 0.8, size), _pick(palette.leaves, rng), 40, rng)
-    return sketch.shape()
-
-
-def lamp_post(palette: Palette, rng: np.random.Generator) -> Shape:
-    """Return a lamp post whose arm reaches `LAMP_ARM_M` along +z."""
-    sketch, colour, top = Sketch(), _pick(palette.furniture, rng), 6.2
-    sketch.limb((0, 0, 0), (0, 1.0, 0), 0.10, 0.09, colour)
-    sketch.limb((0, 1.0, 0), (0, top, 0), 0.06, 0.05, colour)
-    sketch.limb((0, top, 0), (0, top + 0.15, LAMP_ARM_M), 0.04, 0.04, colour)
-    sketch.limb((0, top + 0.12, LAMP_ARM_M - 0.25), (0, top + 0.14, LAMP_ARM_M + 0.3), 0.09, 0.09, tint(colour, 1.3))
-    sketch.lamp((0, top + 0.05, LAMP_ARM_M), (0, -1, 0), _WARM, 1.5)
-    return sketch.shape()
-
-
-def sign(palette: Palette, rng: np.random.Generator) -> Shape:
-    """Return a traffic sign: a post with a disc, a triangle or a board."""
-    sketch, kind = Sketch(), rng.integers(3)
-    del palette
-    sketch.limb((0, 0, 0), (0, 2.7, 0), 0.035, 0.035, (130, 132, 134))
-    turns = [2 * math.pi * i / 16 for i in range(16)]
-    if kind == 0:
-        for r, colour in ((0.33, (40, 40, 200)), (0.24, (235, 235, 235))):
-            sketch.sheet([(r * math.cos(t), 2.4 + r * math.sin(t), 0.05) for t in turns], colour)
-        sketch.sheet([(-0.16, 2.36, 0.05), (0.16, 2.36, 0.05), (0.16, 2.44, 0.05), (-0.16, 2.44, 0.05)], (40, 40, 45))
-    elif kind == 1:
-        for s, colour in ((1.0, (40, 40, 200)), (0.66, (235, 235, 235))):
-            sketch.sheet(
-                [(-0.4 * s, 2.42 - 0.24 * s, 0.05), (0.4 * s, 2.42 - 0.24 * s, 0.05), (0, 2.42 + 0.44 * s, 0.05)],
-                colour,
-            )
-    else:
-        sketch.sheet([(-0.4, 2.1, 0.05), (0.4, 2.1, 0.05), (0.4, 2.75, 0.05), (-0.4, 2.75, 0.05)], (170, 90, 30))
-        sketch.sheet([(-0.1, 2.2, 0.05), (0.0, 2.2, 0.05), (0.0, 2.65, 0.05), (-0.1, 2.65, 0.05)], (240, 240, 240))
-    return sketch.shape()
-
-
-def traffic_light(palette: Palette, rng: np.random.Generator) -> Shape:
-    """Return a traffic light."""
-    sketch = Sketch()
-    del palette
-    sketch.limb((0, 0, 0), (0, 2.4, 0), 0.06, 0.06, (75, 78, 78))
-    sketch.body()
-    sketch.box((-0.16, 2.2, -0.12), (0.16, 3.1, 0.12), (35, 36, 36))
-    on = rng.integers(3)
-    for i, colour in enumerate(((60, 60, 240), (60, 190, 250), (120, 230, 70))):
-        for z in (-0.13, 0.13):
-            turns = [2 * math.pi * k / 12 for k in range(12)]
-            points = [(0.1 * math.cos(t), 2.95 - 0.28 * i + 0.1 * math.sin(t), z) for t in turns]
-            sketch.face(
-                points, colour if i == on else tint(colour, 0.25), normal=(0, 0, math.copysign(1, z)), glows=i == on
-            )
-    return sketch.shape()
 
 
 def litter_bin(palette: Palette, rng: np.random.Generator) -> Shape:
     """Return a litter bin."""
-    sketch, colour = Sketch(), _pick(palette.furniture, rng)
+    sketch, colour = Sketch(), pick(palette.furniture, rng)
     sketch.drum((0, 0, 0), 0.9, 0.24, 0.28, colour)
     sketch.drum((0, 0.9, 0), 1.0, 0.29, 0.2, tint(colour, 0.7))
     return sketch.shape()
@@ -137,21 +57,9 @@ def post_box(palette: Palette, rng: np.random.Generator) -> Shape:
     return sketch.shape()
 
 
-def bollard(palette: Palette, rng: np.random.Generator) -> Shape:
-    """Return a bollard with a ball or a bright band."""
-    sketch, colour = Sketch(), _pick(palette.furniture, rng)
-    height = float(rng.uniform(0.8, 1.1))
-    sketch.drum((0, 0, 0), height, 0.11, 0.09, colour, sides=8)
-    if rng.random() < 0.5:
-        sketch.ball((0, height + 0.08, 0), 0.12, colour)
-    else:
-        sketch.drum((0, height * 0.75, 0), height * 0.88, 0.112, 0.112, (220, 225, 225), sides=8)
-    return sketch.shape()
-
-
 def bench(palette: Palette, rng: np.random.Generator) -> Shape:
     """Return a bench that faces +z."""
-    sketch, iron = Sketch(), _pick(palette.furniture, rng)
+    sketch, iron = Sketch(), pick(palette.furniture, rng)
     wood = blend((60, 95, 140), (110, 130, 150), float(rng.uniform(0, 1)))
     for x in (-0.75, 0.75):
         sketch.limb((x, 0, 0.2), (x, 0.45, 0.2), 0.03, 0.03, iron)
@@ -202,42 +110,9 @@ def skip(palette: Palette, rng: np.random.Generator) -> Shape:
     return sketch.shape()
 
 
-def planter(palette: Palette, rng: np.random.Generator) -> Shape:
-    """Return a planter with flowers."""
-    sketch, pot = Sketch(), ((120, 125, 130), (70, 95, 150), (80, 85, 88))[rng.integers(3)]
-    sketch.box((-0.5, 0, -0.4), (0.5, 0.55, 0.4), pot, lid=(45, 60, 75))
-    sketch.body()
-    _leaves(sketch, (0, 0.75, 0), (0.5, 0.22, 0.4), _pick(palette.leaves, rng), 24, rng)
-    for _ in range(9):
-        x, z = rng.uniform(-0.4, 0.4), rng.uniform(-0.3, 0.3)
-        sketch.ball(
-            (x, 0.85 + float(rng.uniform(0, 0.12)), z),
-            0.05,
-            ((80, 80, 230), (220, 220, 240), (60, 200, 240), (190, 90, 200))[rng.integers(4)],
-        )
-    return sketch.shape()
-
-
-def shelter(palette: Palette, rng: np.random.Generator) -> Shape:
-    """Return a bus shelter that opens to +z."""
-    sketch, steel = Sketch(), _pick(palette.furniture, rng)
-    for x in (-1.7, 0.0, 1.7):
-        sketch.limb((x, 0, -0.6), (x, 2.4, -0.6), 0.04, 0.04, steel)
-    for x in (-1.7, 0.0):
-        sketch.sheet(
-            [(x + 0.1, 0.4, -0.6), (x + 1.6, 0.4, -0.6), (x + 1.6, 2.1, -0.6), (x + 0.1, 2.1, -0.6)], (165, 160, 150)
-        )
-    sketch.limb((-1.2, 0.45, -0.4), (0.4, 0.45, -0.4), 0.05, 0.05, steel)
-    poster: Bgr = (float(rng.uniform(40, 220)), float(rng.uniform(40, 220)), float(rng.uniform(40, 220)))
-    sketch.sheet([(1.7, 0.5, -0.6), (1.7, 0.5, 0.5), (1.7, 2.1, 0.5), (1.7, 2.1, -0.6)], poster)
-    sketch.body()
-    sketch.box((-1.9, 2.4, -0.8), (1.9, 2.52, 0.8), tint(steel, 1.2))
-    return sketch.shape()
-
-
 def column(palette: Palette, rng: np.random.Generator) -> Shape:
     """Return an advertising column."""
-    sketch, colour = Sketch(), _pick(palette.furniture, rng)
+    sketch, colour = Sketch(), pick(palette.furniture, rng)
     sketch.drum((0, 0, 0), 0.4, 0.62, 0.62, tint(colour, 0.8), sides=14)
     poster: Bgr = (float(rng.uniform(90, 230)), float(rng.uniform(90, 230)), float(rng.uniform(90, 230)))
     sketch.drum((0, 0.4, 0), 2.7, 0.58, 0.58, poster, sides=14)
@@ -248,7 +123,7 @@ def column(palette: Palette, rng: np.random.Generator) -> Shape:
 
 def kiosk(palette: Palette, rng: np.random.Generator) -> Shape:
     """Return a kiosk: a box on the pavement nearly the size of a truck's."""
-    sketch, colour = Sketch(), tint(_pick(palette.furniture, rng), 1.2)
+    sketch, colour = Sketch(), tint(pick(palette.furniture, rng), 1.2)
     sketch.box((-1.6, 0, -1.0), (1.6, 2.5, 1.0), colour)
     sketch.face(
         [(-1.3, 1.0, 1.01), (1.3, 1.0, 1.01), (1.3, 2.0, 1.01), (-1.3, 2.0, 1.01)], (70, 75, 80), normal=(0, 0, 1)
@@ -269,24 +144,11 @@ def kiosk(palette: Palette, rng: np.random.Generator) -> Shape:
     return sketch.shape()
 
 
-def rack(palette: Palette, rng: np.random.Generator) -> Shape:
-    """Return empty hoops for bicycles, along +x."""
-    sketch = Sketch()
-    del palette
-    for i in range(int(rng.integers(2, 5))):
-        hoop = [
-            (0.8 * i, y, z) for y, z in ((0, -0.35), (0.7, -0.35), (0.85, -0.2), (0.85, 0.2), (0.7, 0.35), (0, 0.35))
-        ]
-        for a, b in pairwise(hoop):
-            sketch.limb(a, b, 0.027, 0.027, (165, 168, 170))
-    return sketch.shape()
-
-
 def parasol(palette: Palette, rng: np.random.Generator) -> Shape:
     """Return a café table under a parasol with empty chairs."""
     sketch = Sketch()
     cloth: Bgr = ((60, 60, 190), (215, 220, 225), (70, 110, 60), (60, 160, 215))[rng.integers(4)]
-    wood = _pick(palette.furniture, rng)
+    wood = pick(palette.furniture, rng)
     for x, z in ((-0.8, 0.0), (0.8, 0.0)):
         sketch.body()
         sketch.box((x - 0.22, 0.42, z - 0.22), (x + 0.22, 0.47, z + 0.22), wood)
@@ -337,26 +199,3 @@ FURNITURE: dict[str, tuple[Maker, float]] = {
     "parasol": (parasol, 0.6),
     "statue": (statue, 0.35),
 }  # the maker and how often it comes, relative to the others
-
-
-def _leaves(
-    sketch: Sketch,
-    centre: tuple[float, float, float],
-    size: tuple[float, float, float],
-    colour: Bgr,
-    count: int,
-    rng: np.random.Generator,
-) -> None:
-    """Scatter balls through an ellipsoid, the low and inner ones first and darker."""
-    spots = rng.normal(0, 0.42, (count, 3))
-    spots /= np.maximum(np.linalg.norm(spots, axis=1, keepdims=True), 1.0)
-    for x, y, z in spots[np.argsort(spots[:, 1] + 0.3 * rng.random(count))]:
-        radius = float(rng.uniform(0.1, 0.24)) * min(size[0], 1.6 * size[1])
-        light = 0.78 + 0.3 * float(y) + float(rng.uniform(-0.1, 0.1))
-        sketch.ball(
-            (centre[0] + x * size[0], centre[1] + y * size[1], centre[2] + z * size[2]), radius, tint(colour, light)
-        )
-
-
-def _pick(colours: tuple[Bgr, ...], rng: np.random.Generator) -> Bgr:
-    return colours[rng.integers(len(colours))]

@@ -5,6 +5,8 @@ All colours are B, G, R in 0..255.
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from streamd.scenes.shapes import Bgr
 
 
@@ -59,3 +61,8 @@ PALETTES = {
         fog=0.16,
     ),
 }  # fmt: skip
+
+
+def pick(colours: tuple[Bgr, ...], rng: np.random.Generator) -> Bgr:
+    """Return one of the colours."""
+    return colours[rng.integers(len(colours))]

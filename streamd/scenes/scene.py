@@ -17,11 +17,14 @@ import numpy as np
 
 from streamd.errors import DataError
 from streamd.frames import U8
+from streamd.scenes.actors import populate
 from streamd.scenes.backdrop import backdrop
-from streamd.scenes.cast import NOTHING, clear_of, furnish, park, populate
+from streamd.scenes.cast import NOTHING
+from streamd.scenes.furnish import clear_of, furnish
 from streamd.scenes.motion import Pose
 from streamd.scenes.paint import Patch, Placed, draw, footing, glow, lay, shade, shadow, silhouette
 from streamd.scenes.palette import PALETTES
+from streamd.scenes.parked import park
 from streamd.scenes.plan import FAR_M, planned
 from streamd.scenes.weather import Lens, forecast
 
