@@ -1,0 +1,89 @@
+"""Pictures as a model takes them, held in memory because they are run many times."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from streamd.decode import picture_from_image
+from streamd.errors import DataError
+from streamd.frames import Picture
+from streamd.int8.session import Array
+from streamd.letterbox import Letterbox
+from streamd.manifest import Input
+from streamd.preprocess import PREPROCESS
+from streamd.score import dataset
+from streamd.score.truth import Dataset, Truth
+
+ANY_FOLDER = "."  # of dataset.READERS: a folder a class
+
+
+@dataclass(slots=True)
+class Feed:
+    """One input (1, C, H, W) a picture, where the picture lies in it, and its truth where there are labels."""
+
+    inputs: list[Array] = field(default_factory=list)
+    geometries: list[Letterbox] = field(default_factory=list)
+    truths: list[Truth] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, spec: Input, pictures: Iterable[Picture]) -> "Feed":
+        """Preprocess `pictures` as the daemon does.
+
+        Raises:
+            DataError: there is none.
+        """
+        feed = cls()
+        fill = PREPROCESS["host"](spec)
+        for picture in pictures:
+            row = np.empty((1, spec.channels, spec.height, spec.width), spec.dtype)
+            feed.geometries.append(fill(picture, row[0]))
+            feed.inputs.append(row)
+        if not feed.inputs:
+            raise DataError("there is no picture to measure on", mend="name pictures or videos, not batch files")
+        return feed
+
+    @classmethod
+    def labelled(cls, spec: Input, dataset: Dataset) -> "Feed":
+        """Read and preprocess the pictures of a data set.
+
+        Raises:
+            SourceError: a picture cannot be read.
+            DataError: its labels are of another size, or there is none.
+        """
+        truths: list[Truth] = []
+
+        def pictures() -> Iterable[Picture]:
+            for truth in dataset.truths:
+                picture = picture_from_image(truth.path)
+                truths.append(truth.within(picture.width, picture.height))
+                yield picture
+
+        feed = cls.of(spec, pictures())
+        feed.truths = truths
+        return feed
+
+    def few(self, most: int) -> "Feed":
+        """Return at most `most` of them, evenly chosen."""
+        chosen = [int(i) for i in np.linspace(0, len(self.inputs) - 1, min(most, len(self.inputs))).round()]
+        return Feed(
+            [self.inputs[i] for i in chosen],
+            [self.geometries[i] for i in chosen],
+            [self.truths[i] for i in chosen] if self.truths else [],
+        )
+
+
+def labels_in(paths: Sequence[Path], head: str) -> Dataset | None:
+    """Return the labelled data set that `paths` name, if it is one folder that holds labels for such a head.
+
+    Raises:
+        DataError: its labels are at fault.
+    """
+    if len(paths) != 1 or not paths[0].is_dir():
+        return None
+    (folder,) = paths
+    if head == "classify":
+        return dataset.read(folder) if any(one.is_dir() for one in folder.iterdir()) else None
+    known = any((folder / landmark).exists() for landmark in dataset.READERS if landmark != ANY_FOLDER)
+    return dataset.read(folder) if known else None

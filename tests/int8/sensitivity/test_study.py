@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from streamd.errors import ModelError
+from streamd.int8 import qdq
+from streamd.int8.placement import plan
+from streamd.int8.scales import Scales
+from streamd.int8.sensitivity import screen
+from streamd.int8.sensitivity.report import columned
+from streamd.int8.sensitivity.study import Study
+
+
+@pytest.fixture(scope="module")
+def study(bad):
+    return bad.study()
+
+
+@pytest.fixture(scope="module")
+def alone(study):
+    return {group.name: measure for group, measure in study.alone()}
+
+
+@pytest.fixture(scope="module")
+def all_but(study):
+    return {group.name: measure for group, measure in study.all_but()}
+
+
+def firsts(study, bad, found):
+    """By which metrics the bad group is the most sensitive, and by which it is not."""
+    ranges = [screen.ratio(bad.graph, group) for group in study.groups]
+    columns = columned([found[group.name] for group in study.groups], ranges)
+    wanted = bad.name(study)
+    best = {metric: study.groups[int(np.argmax(values))].name for metric, values in columns.items()}
+    return {metric: name == wanted for metric, name in best.items()}
+
+
+@pytest.mark.parametrize("mode", ["alone", "all_but"])
+def test_a_planted_bad_group_is_first_by_every_metric(study, bad, mode, request):
+    first = firsts(study, bad, request.getfixturevalue(mode))
+    assert first == dict.fromkeys(("mse", "sqnr", "cosine", "kl", "drop", "range"), True)
+
+
+def test_the_running_total_leaps_at_the_planted_group(study, bad):
+    totals = [measure.whole["mse"] for _, measure in study.one_by_one()]
+    leaps = np.diff([0, *totals])
+    assert study.groups[int(np.argmax(leaps))].name == bad.name(study)
+
+
+def test_the_running_total_ends_with_everything_in_int8(study):
+    *_, (_, last) = study.one_by_one()
+    every = study.of([name for group in study.groups for name in group.tensors])
+    assert last.whole == pytest.approx(every.whole, rel=1e-3)
+
+
+def test_what_is_fed_at_a_cut_comes_to_what_the_whole_model_does(study, alone):
+    for group in study.groups[::5]:
+        assert alone[group.name].whole == pytest.approx(study.of(group.tensors).whole, rel=1e-3, abs=1e-9)
+
+
+def test_a_small_budget_changes_the_cuts_and_not_the_answers(bad, alone):
+    study = bad.study(budget=0)
+    for group, measure in study.alone():
+        assert measure.whole == pytest.approx(alone[group.name].whole, rel=1e-3, abs=1e-9)
+
+
+def test_one_group_alone_is_the_file_with_its_scales_alone(study, bad, alone, run):
+    group = study.groups[3]
+    chosen = Scales({name: bad.scales.activations[name] for name in group.tensors})
+    models = [observed(qdq.write(bad.graph, bad.placement, scales), study) for scales in (chosen, Scales())]
+    noise = count = 0
+    for picture in bad.feed.inputs:
+        got, expected = (study.parts.split(run(model, picture, study.parts.tensors))["boxes"] for model in models)
+        noise += np.square(got - expected).sum()
+        count += got.size
+    assert alone[group.name].parts["boxes"]["mse"] == pytest.approx(noise / count, rel=1e-3)
+
+
+def observed(model, study):
+    model.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in study.parts.tensors
+    )
+    return model
+
+
+def test_nothing_to_quantize_is_told(bad):
+    outcome = bad.study()._outcome
+    with pytest.raises(ModelError, match="nothing in it is quantized"):
+        Study(bad.graph, bad.manifest, plan(bad.graph, lambda _: True), bad.scales, bad.feed, outcome)
+
+
+def test_every_measure_is_told(bad):
+    study = bad.study()
+    told = []
+    study.advance = lambda: told.append(1)
+    list(study.all_but())
+    assert len(told) == len(study.groups) + 1

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from streamd.int8 import graph as graphs
+from streamd.int8 import qdq
+from streamd.int8.calibrate import calibrate
+from streamd.int8.groups import float_share, groups, multiply_adds, only, without
+from streamd.int8.placement import plan
+from streamd.int8.scales import choose
+from streamd.int8.segments import inferred
+from streamd.int8.thresholds import minmax
+
+SHAPE = (1, 3, 64, 64)
+
+
+@pytest.fixture
+def graph(detector_model):
+    return graphs.prepare(detector_model)
+
+
+def test_every_quantized_tensor_and_layer_is_in_one_group(graph):
+    placement = plan(graph)
+    found = groups(graph, placement)
+    assert sorted(name for group in found for name in group.tensors) == sorted(placement.tensors)
+    assert sorted(name for group in found for name in group.layers) == sorted(placement.layers)
+
+
+def test_groups_come_by_depth_and_no_reader_comes_before_their_start(graph):
+    placement = plan(graph)
+    order = [node.name for node in graph.nodes]
+    starts = [group.start for group in groups(graph, placement)]
+    assert starts == sorted(starts)
+    for group in groups(graph, placement):
+        assert min(order.index(node) for name in group.tensors for node, _ in placement.readers[name]) == group.start
+
+
+def test_a_group_is_called_after_its_first_layer(graph):
+    assert groups(graph, plan(graph))[0].name == "stem"
+
+
+def test_multiply_adds_are_outputs_times_what_each_sums_up(graph):
+    _, sizes = inferred(graph, SHAPE)
+    counts = multiply_adds(graph, sizes)
+    assert counts["stem"] == 32 * 32 * 16 * 3 * 9
+    assert counts["c2f_in"] == 16 * 16 * 32 * 32
+    (stem,) = (group for group in groups(graph, plan(graph), sizes) if group.name == "stem")
+    assert stem.macs == counts["stem"]
+
+
+def test_the_share_left_in_float_is_that_of_the_multiply_adds(graph):
+    _, sizes = inferred(graph, SHAPE)
+    counts = multiply_adds(graph, sizes)
+    assert float_share(graph, list(counts), sizes) == 0
+    assert float_share(graph, [name for name in counts if name != "stem"], sizes) == pytest.approx(
+        counts["stem"] / sum(counts.values())
+    )
+
+
+def test_left_out_groups_are_in_float_and_the_others_as_they_were(graph, pictures):
+    placement = plan(graph)
+    scales = choose(graph, placement, calibrate(graph, pictures), minmax)
+    left = [group for group in groups(graph, placement) if group.name in {"stem", "m1"}]
+    rest = without(placement, left)
+    gone = {name for group in left for name in group.tensors}
+    assert set(rest.tensors) == set(placement.tensors) - gone
+    assert set(rest.kept) == {name for group in left for name in group.layers}
+    model = qdq.write(graph, rest, only(scales, rest.tensors))
+    quantized = {node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    assert quantized == set(rest.tensors)
+    weights = {node.name for node in model.graph.node if node.name.endswith("/weight/DQ")}
+    assert weights == {f"{name}/weight/DQ" for name in rest.layers}
+
+
+def test_the_placement_without_nothing_is_itself(graph):
+    placement = plan(graph)
+    assert without(placement, []) == placement
+
+
+def test_depthwise_layers_count_their_own_channels_only(net):
+    model = net.model(net.conv(net.conv("images", 3, 8, name="a"), 8, 8, 3, group=8, name="b"))
+    graph = graphs.prepare(model)
+    _, sizes = inferred(graph, SHAPE)
+    assert multiply_adds(graph, sizes)["b"] == np.prod((64, 64, 8, 9))
