@@ -6,6 +6,7 @@ since both sides of a round see about the same machine.
 """
 
 import statistics
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -66,26 +67,25 @@ def bench(settings: config.Config, sink: Sink, clock: Clock, *, seconds: float, 
         ModelError: the cameras use several models, whose frames no one bare speed stands against.
         SourceError: no frame was published within a round.
     """
+    name = the_model(settings)
+    model = settings.models[name]
+    path = config.locate(model.path, settings.base)
+    measured = []
+    for _ in range(rounds):
+        whole = end_to_end(settings, sink, clock, seconds)
+        bare_fps = bare(path, model, clock, seconds, max(1, round(whole.rows)))
+        measured.append(Round(whole.fps, bare_fps, whole.latencies_ms, whole.dropped, whole.rows))
+    return summarise(measured, str(path), model.threads, len(settings.cameras))
+
+
+def the_model(settings: config.Config) -> str:
+    """Return the name of the one model that the cameras use; ModelError where they use several."""
     name, *others = dict.fromkeys(camera.model for camera in settings.cameras.values())
     if others:
         raise ModelError(
             f"the cameras use the models {', '.join((name, *others))}", mend="measure one: give all cameras its name"
         )
-    model = settings.models[name]
-    path = config.locate(model.path, settings.base)
-    measured = []
-    for _ in range(rounds):
-        sent, dropped, rows = end_to_end(settings, sink, clock, seconds)
-        if len(sent) < 2:
-            raise SourceError(
-                f"only {len(sent)} frames were published in {seconds:g} s",
-                mend="check the cameras with `streamd serve`, or raise --seconds",
-            )
-        span_s = (sent[-1][0] - sent[0][0]) / 1e9
-        latencies = tuple(age_ns / 1e6 for _, age_ns in sent)
-        bare_fps = bare(path, model, clock, seconds, max(1, round(rows)))
-        measured.append(Round((len(sent) - 1) / span_s, bare_fps, latencies, dropped, rows))
-    return summarise(measured, str(path), model.threads, len(settings.cameras))
+    return name
 
 
 def summarise(measured: Sequence[Round], model: str, threads: int, cameras: int) -> Report:
@@ -111,21 +111,58 @@ def summarise(measured: Sequence[Round], model: str, threads: int, cameras: int)
     )
 
 
-def end_to_end(
-    settings: config.Config, sink: Sink, clock: Clock, seconds: float
-) -> tuple[list[tuple[int, int]], int, float]:
-    """Run the daemon; return when each frame was published and how old it was, frames dropped, and rows a run."""
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some seconds of the daemon at work. `sent` holds when each frame was published and how old it was, in ns."""
+
+    sent: list[tuple[int, int]]
+    dropped: int
+    rows: float
+    cpu_s: float
+    wall_s: float
+    size: tuple[int, int]  # width and height of the last frame
+    metrics: Metrics
+
+    @property
+    def fps(self) -> float:
+        """Frames published a second."""
+        return (len(self.sent) - 1) * 1e9 / (self.sent[-1][0] - self.sent[0][0])
+
+    @property
+    def latencies_ms(self) -> tuple[float, ...]:
+        """From capture to publication, of every frame."""
+        return tuple(age_ns / 1e6 for _, age_ns in self.sent)
+
+
+def end_to_end(settings: config.Config, sink: Sink, clock: Clock, seconds: float) -> Stretch:
+    """Run the daemon, and measure for `seconds` once it is warm.
+
+    Raises:
+        SourceError: no frames were published.
+    """
     metrics, tally = Metrics(clock), Tally(sink, clock)
     with running(settings, tally, metrics, clock) as daemon:
         pause = StopGroup()  # nobody gives it: waiting on it is how this thread passes time
         begin_ns = clock.monotonic_ns() + int(WARM_S * 1e9)
         end_ns = begin_ns + int(seconds * 1e9)
-        while clock.monotonic_ns() < end_ns and not daemon.tick():
-            pause.wait(TICK_S)
-        sent = [one for one in list(tally.sent) if begin_ns <= one[0] < end_ns]
+        began = ended = False
+        while not ended:
+            ended = clock.monotonic_ns() >= end_ns or daemon.tick()
+            if not began and clock.monotonic_ns() >= begin_ns:
+                began, begin_ns, cpu_s = True, clock.monotonic_ns(), time.process_time()
+            if not ended:
+                pause.wait(TICK_S)
+        now_ns = clock.monotonic_ns()
+        cpu_s = time.process_time() - cpu_s if began else 0.0
+        sent = [one for one in list(tally.sent) if begin_ns <= one[0] < now_ns]
         dropped = sum(camera.frames_dropped["model"] for camera in metrics.cameras.values())
-    rows = [model.rows.mean for model in metrics.models.values()]
-    return sent, dropped, statistics.fmean(rows)
+    if len(sent) < 2:
+        raise SourceError(
+            f"only {len(sent)} frames were published in {seconds:g} s",
+            mend="check the cameras with `streamd serve`, or raise --seconds",
+        )
+    rows = statistics.fmean(model.rows.mean for model in metrics.models.values())
+    return Stretch(sent, dropped, rows, cpu_s, (now_ns - begin_ns) / 1e9, tally.size, metrics)
 
 
 @contextmanager
@@ -171,10 +208,12 @@ class Tally:
         self._sink = sink
         self._clock = clock
         self.sent: list[tuple[int, int]] = []  # monotonic_ns, nanoseconds since capture
+        self.size = (0, 0)
 
     def detections(self, frame: Frame, found: Detections, labels: Sequence[str], model: str) -> None:
         """Pass on and note."""
         self._sink.detections(frame, found, labels, model)
+        self.size = (frame.picture.width, frame.picture.height)
         self.sent.append((self._clock.monotonic_ns(), self._clock.unix_ns() - frame.captured_at_ns))
 
     def event(self, notice: Notice) -> None:

@@ -171,7 +171,8 @@ class Daemon:
         return Model(line, lanes, overlays, chain(name, batches, works, capacity=len(ring)))
 
     def _open(self, name: str, camera: config.Camera) -> decode.Camera:
-        source = decode.open_camera(name, camera, self.settings.base, self._clock)
+        gpu = self._models[camera.model].line.gpu
+        source = decode.open_camera(name, camera, self.settings.base, self._clock, gpu=gpu)
         source.check()
         return source
 
@@ -187,7 +188,7 @@ class Daemon:
         if self._codec is not None:
             overlay = model.overlays[name] = Overlay()
             film = Channel(LIVE_FILM_FRAMES, overflow, on_drop=lambda _: metrics.dropped("film"))
-            draw = annotate.HostAnnotate(model.line.backend.manifest.labels)
+            draw = annotate.Annotate(model.line.backend.manifest.labels, model.line.gpu)
             films = [Stage(f"{name}/film", Film(overlay, draw, self._codec(), audience, self._sink, metrics), film)]
         lane = model.lanes.lane(
             1 if source.live else max(FILE_LANE_FRAMES, model.line.backend.batch),

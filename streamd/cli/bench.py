@@ -27,6 +27,10 @@ Socket = Literal["detections", "video"]
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--model", help=f"A model file.  [default: {MODEL}]")
 @click.option("--source", help=f"A URI or a video file, read as fast as it can be.  [default: {SOURCE}]")
+@click.option("--device", default="cpu", show_default=True, help="cpu, or cuda:N: then the parts are measured, too.")
+@click.option("--streams", default=1, show_default=True, type=click.IntRange(1, 256), help="How many of the source.")
+@click.option("--pace", default="asap", show_default=True, type=click.Choice(["asap", "realtime"]))
+@click.option("--preprocess", default="auto", type=click.Choice(["auto", "host", "hybrid", "device"]))
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 256), help="Most frames in one run.")
 @click.option("--threads", default=0, show_default=True, type=click.IntRange(0, 256), help="0: one a core.")
 @click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(min=0.5), help="Of each side a round.")
@@ -38,6 +42,10 @@ def command(
     config: Path | None,
     model: str | None,
     source: str | None,
+    device: str,
+    streams: int,
+    pace: str,
+    preprocess: str,
     batch: int,
     threads: int,
     seconds: float,
@@ -54,6 +62,7 @@ def command(
     from streamd import log  # noqa: PLC0415 - `streamd --help` must not load the rooms
     from streamd.bench import bench  # noqa: PLC0415 - likewise
     from streamd.clock import SystemClock  # noqa: PLC0415 - likewise
+    from streamd.gpubench import bench as device_bench  # noqa: PLC0415 - likewise
     from streamd.publish import open_sinks  # noqa: PLC0415 - likewise
 
     if config is not None and (model or source):
@@ -62,7 +71,22 @@ def command(
     clock = SystemClock()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamd-bench-")))
-        settings = from_file(config, folder) if config else one_stream(model, source, batch, threads, folder)
+        settings = (
+            from_file(config, folder)
+            if config
+            else one_source(
+                {
+                    "path": absolute(model or MODEL),
+                    "batch": batch,
+                    "threads": threads,
+                    "device": device,
+                    "preprocess": preprocess,
+                },
+                {"uri": absolute(source or SOURCE), "pace": pace, "loop": True},
+                streams,
+                folder,
+            )
+        )
         sink = stack.enter_context(open_sinks(settings.publish, clock))
         if subscriber:
             listen(stack, "subscribe", sink.endpoints["detections"], "--json")
@@ -71,17 +95,19 @@ def command(
             listen(stack, "record", sink.endpoints["video"], "--camera", camera, "--out", str(folder / "recorded"))
         wanted: dict[Socket, bool] = {"detections": subscriber, "video": video}
         wait_for(sink, *(socket for socket, there in wanted.items() if there))
-        report = bench(settings, sink, clock, seconds=seconds, rounds=rounds)
-    click.echo(json.dumps(asdict(report)) if as_json else told(asdict(report)))
+        used = {settings.models[camera.model].device for camera in settings.cameras.values()}
+        measure, told = (bench, lines) if used == {"cpu"} else (device_bench, device_lines)
+        report = asdict(measure(settings, sink, clock, seconds=seconds, rounds=rounds))
+    click.echo(json.dumps(report) if as_json else told(report))
 
 
-def one_stream(model: str | None, source: str | None, batch: int, threads: int, folder: Path) -> "Config":
-    """Return the configuration of one model on one source, which is read as fast as it can be, in a loop."""
+def one_source(model: dict[str, Any], camera: dict[str, Any], streams: int, folder: Path) -> "Config":
+    """Return the configuration of one model on a source, opened `streams` times."""
     from streamd import config as configuration  # noqa: PLC0415 - likewise
 
     tree = {
-        "models": {"bench": {"path": absolute(model or MODEL), "batch": batch, "threads": threads}},
-        "cameras": {"bench": {"uri": absolute(source or SOURCE), "model": "bench", "pace": "asap", "loop": True}},
+        "models": {"bench": model},
+        "cameras": {f"bench-{number}": camera | {"model": "bench"} for number in range(streams)},
         "publish": sockets(folder),
     }
     return configuration.parse(json.dumps(tree).encode(), folder / "bench.yaml", {})
@@ -126,7 +152,7 @@ def listen(stack: ExitStack, *arguments: str) -> None:
     stack.callback(process.terminate)
 
 
-def told(report: dict[str, Any]) -> str:
+def lines(report: dict[str, Any]) -> str:
     """Return the report as lines for people."""
     return "\n".join(
         (
@@ -137,5 +163,30 @@ def told(report: dict[str, Any]) -> str:
             f"  latency     {report['latency_p50_ms']:.1f} ms p50, {report['latency_p95_ms']:.1f} p95, "
             f"{report['latency_p99_ms']:.1f} p99, capture to publication",
             f"  published   {report['published']} frames, {report['dropped']} dropped for newer ones",
+        )
+    )
+
+
+def device_lines(report: dict[str, Any]) -> str:
+    """Return the report of a GPU as lines for people."""
+    steps = (
+        f"  {step['name']:<10}  {step['ms_per_run']:8.3f} ms a run, {step['us_per_frame']:8.1f} us a frame"
+        + (f", {step['bytes_per_frame'] / 1e6:.2f} MB at {step['of_copy']:.2f} of a copy" * (step["of_copy"] > 0))
+        for step in report["steps"]
+    )
+    return "\n".join(
+        (
+            f"{report['model']} on {report['device']}, {report['cameras']} camera(s), "
+            f"{report['rows_mean']:.1f} frames a run",
+            f"  end to end  {report['end_to_end_fps']:8.1f} frames/s",
+            f"  decoding    {report['decode_fps']:8.1f} frames/s alone",
+            f"  model       {report['run_fps']:8.1f} frames/s alone",
+            f"  ratio       {report['ratio']:8.3f}   of the slower one",
+            f"  latency     {report['latency_p50_ms']:.1f} ms p50, {report['latency_p95_ms']:.1f} p95, "
+            f"{report['latency_p99_ms']:.1f} p99, capture to publication",
+            f"  published   {report['published']} frames, {report['dropped']} dropped for newer ones",
+            f"  CPU {report['cpu_percent']:.0f} % of a core, GPU memory {report['gpu_memory_mb']:.0f} MB, "
+            f"a copy moves {report['copy_gb_per_s']:.0f} GB/s",
+            *steps,
         )
     )

@@ -10,6 +10,7 @@ Streams do not wait for one another, nor for the default stream: events order th
 for a whole device.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
 from types import ModuleType
@@ -64,6 +65,12 @@ class Gpu(Protocol):
     def download(self, array: DeviceArray, to: npt.NDArray[Any], stream: Stream) -> None:
         """Fill all of `to`, pinned and contiguous, from the front of `array`."""
 
+    def copy(self, array: DeviceArray, to: DeviceArray, stream: Stream) -> None:
+        """Copy all of `array` to the front of `to`, both on the device."""
+
+    def used_bytes(self) -> int:
+        """Return how much of its memory is taken, by whomever."""
+
     def address(self, array: DeviceArray) -> int:
         """Return where `array` begins."""
 
@@ -72,6 +79,13 @@ class Gpu(Protocol):
 
     def elapsed_s(self, begin: Event, end: Event) -> float:
         """Return the time between two events that have passed."""
+
+    def capture(self, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
+        """Record what `work` puts on `stream` as a CUDA graph, and return what puts all of it there at once.
+
+        Raises:
+            DeviceError: something in it cannot be recorded; nothing has run.
+        """
 
 
 class CudaGpu:
@@ -138,6 +152,17 @@ class CudaGpu:
         _check_room(array, to.nbytes)
         cast(Any, array).data.copy_to_host_async(to.ctypes.data, to.nbytes, stream)
 
+    def copy(self, array: DeviceArray, to: DeviceArray, stream: Stream) -> None:
+        """Copy all of `array` to the front of `to`, both on the device."""
+        _check_room(to, array.nbytes)
+        cast(Any, to).data.copy_from_device_async(cast(Any, array).data, array.nbytes, stream)
+
+    def used_bytes(self) -> int:
+        """Return how much of its memory is taken, by whomever."""
+        with self.active():
+            free, total = self._cupy.cuda.runtime.memGetInfo()
+        return int(total - free)
+
     def address(self, array: DeviceArray) -> int:
         """Return where `array` begins."""
         return int(cast(Any, array).data.ptr)
@@ -151,6 +176,20 @@ class CudaGpu:
     def elapsed_s(self, begin: Event, end: Event) -> float:
         """Return the time between two events that have passed."""
         return float(self._cupy.cuda.get_elapsed_time(begin, end)) / 1e3
+
+    def capture(self, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
+        """Record what `work` puts on `stream` as a CUDA graph, and return what puts all of it there at once."""
+        recorded = cast(Any, stream)
+        with self.active():
+            try:
+                recorded.begin_capture()
+                try:
+                    work()
+                finally:
+                    graph = recorded.end_capture()
+            except (RuntimeError, self._cupy.cuda.runtime.CUDARuntimeError) as error:
+                raise DeviceError(f"cuda:{self.index}: no CUDA graph of it: {error}") from error
+        return lambda: graph.launch(recorded)
 
 
 @cache

@@ -9,6 +9,8 @@ from streamd.frames import U8, Surface
 from streamd.gpu.layouts import SURFACE
 from streamd.letterbox import Letterbox
 
+SECTOR = 32  # bytes, the least that a GPU reads
+
 
 def surface_table(
     surfaces: Sequence[Surface], places: Sequence[Letterbox], weights: Sequence[npt.NDArray[np.floating]]
@@ -27,3 +29,23 @@ def surface_table(
         if surface.sample_bytes == 2:
             row["weights"][:, :3] /= 256  # a sample of P010 has its bits at the top of 16
     return table.view(np.uint8)
+
+
+def letterbox_bytes(place: Letterbox, row_bytes: int) -> int:
+    """Return the bytes that a letterbox kernel must move for one NV12 picture: what it needs, once, and its row.
+
+    Needed are the sectors of 32 bytes that hold a sample with weight: at 3 to 1 that is a third of the rows.
+    """
+
+    def samples(size: int, new_size: int) -> npt.NDArray[np.int64]:
+        doubled = (2 * np.arange(new_size, dtype=np.int64) + 1) * size - new_size  # of a position, by 2 * new_size
+        low = doubled // (2 * new_size)
+        both = np.concatenate((low, np.where(doubled % (2 * new_size) == 0, low, low + 1)))
+        return np.unique(np.clip(both, 0, size - 1))
+
+    def plane(width: int, height: int, sample_bytes: int) -> int:
+        sectors = np.unique(samples(width, place.new_width) * sample_bytes // SECTOR)
+        return len(samples(height, place.new_height)) * len(sectors) * SECTOR
+
+    chroma = plane((place.src_width + 1) // 2, (place.src_height + 1) // 2, 2)
+    return plane(place.src_width, place.src_height, 1) + chroma + row_bytes
