@@ -1,25 +1,25 @@
 """One H.264 encoder of libavcodec, whichever it is: pictures in order, access units out in the same order.
 
-A stretch of video has one session, size and colour; when one of them changes, the encoder is emptied and opened
+A stretch of video has one session, size, colour and feed; when one of them changes, the encoder is emptied and opened
 anew. Keyframes come by the clock of the video (pts), not by counting frames, so any frame rate will do, even one that
 varies. There are no B-frames and no look-ahead, so every access unit belongs to the oldest frame not yet answered.
 
-4:2:0 has one chroma sample for two rows and columns, and H.264 can crop by no less: a picture of odd size is coded
-one pixel larger, its last column or row repeated. A packet's width and height are those of the coded picture.
+How a picture gets into the encoder is told in feed.py; a camera whose pictures change from host to GPU has a new
+encoder. A packet's width and height are those of the coded picture, which is even.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import cast
 
 import av
-import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
+from streamd.encode.feed import Feed, Planar, even
 from streamd.errors import EncodeError
-from streamd.frames import U8, Colour, Frame, Packet, Picture
+from streamd.frames import Colour, Frame, Packet, Picture, Surface
 
 TIME_BASE = Fraction(1, 90_000)  # the clock of MPEG; exact times travel beside the encoder, not through it
 NOMINAL_RATE = Fraction(30)  # what rate control assumes until it has seen timestamps
@@ -28,16 +28,24 @@ NEVER = 1 << 30  # x264's X264_KEYINT_MAX_INFINITE: only we ask for keyframes
 _MATRICES = {"bt601": 6, "bt709": 1}  # H.273 tables 2 to 4: SMPTE 170M is 6, BT.709 is 1
 _LIMITED, _FULL = 1, 2  # AVCOL_RANGE_MPEG, AVCOL_RANGE_JPEG
 
-Shape = tuple[int, int, int, Colour]  # session, width, height, colour
+Shape = tuple[int, int, int, Colour, str]  # session, width, height, colour, format of frames
+ON_DEVICE = "cuda"  # the format of frames in the memory of a GPU
 
 
 class H264Encoder:
     """The encoder of one camera, named as FFmpeg names it. One thread at a time."""
 
     def __init__(
-        self, name: str, options: dict[str, str], *, bitrate: int, keyframe_interval_s: float, threads: int = 1
+        self,
+        name: str,
+        options: dict[str, str],
+        *,
+        bitrate: int,
+        keyframe_interval_s: float,
+        threads: int = 1,
+        feeds: Sequence[Feed] = (Planar(),),
     ) -> None:
-        """Keep the settings; the encoder opens with the first picture.
+        """Keep the settings; the encoder opens with the first picture, which goes in by the first feed that takes it.
 
         `bitrate` is in bits a second, 0 for constant quality as `options` say. One thread an encoder is the best use
         of a machine that encodes several cameras; more of them cost size, as each codes a slice of its own.
@@ -47,6 +55,7 @@ class H264Encoder:
         self._bitrate = bitrate
         self._interval_ns = int(keyframe_interval_s * 1e9)
         self._threads = threads
+        self._feeds = feeds
         self._context: VideoCodecContext | None = None
         self._shape: Shape | None = None
         self._pending: deque[Frame] = deque()
@@ -55,13 +64,16 @@ class H264Encoder:
         self._keyframe_ns = 0
         self._session, self._unit = -1, 0  # outlive the encoder: a session may have several, one after another
 
-    def __call__(self, frame: Frame, picture: Picture, keyframe: bool) -> Iterable[Packet]:
+    def __call__(self, frame: Frame, picture: Picture | Surface, keyframe: bool) -> Iterable[Packet]:
         """Encode `picture` under the stamps of `frame`; an IDR when `keyframe`, or when one is due.
 
         Raises:
             EncodeError: the encoder cannot be opened for such a picture, or fails.
         """
-        shape = (frame.session, picture.width, picture.height, picture.colour)
+        feed = next((feed for feed in self._feeds if feed.takes(picture)), None)
+        if feed is None:
+            raise ValueError(f"{self._name} has no way for {picture}")
+        shape = (frame.session, picture.width, picture.height, picture.colour, feed.pix_fmt)
         packets = [] if shape == self._shape else self.flush()
         context = self._context
         if context is None:
@@ -70,7 +82,7 @@ class H264Encoder:
         if due:
             self._keyframe_ns = frame.pts_ns
         self._pending.append(frame)
-        return packets + self._answer(lambda: context.encode(self._fill(frame, picture, due)))
+        return packets + self._answer(lambda: context.encode(self._stamped(feed(picture), frame, picture.colour, due)))
 
     def flush(self) -> list[Packet]:
         """Return what the encoder still holds; the next picture starts anew with an IDR."""
@@ -86,31 +98,26 @@ class H264Encoder:
         self._pending.clear()
 
     def _open(self, shape: Shape, frame: Frame) -> VideoCodecContext:
-        _, width, height, colour = shape
+        _, width, height, colour, pix_fmt = shape
         self._context = context = open_context(
-            self._name, _even(width), _even(height), colour, self._options, self._bitrate, self._threads
+            self._name, even(width), even(height), colour, self._options, self._bitrate, self._threads, pix_fmt
         )
         self._shape = shape
         self._start_ns, self._last_pts = frame.pts_ns, -1
         return context
 
-    def _fill(self, frame: Frame, picture: Picture, keyframe: bool) -> av.VideoFrame:
-        """Copy the planes into a frame of libavcodec's."""
-        filled = av.VideoFrame(_even(picture.width), _even(picture.height), "yuv420p")
-        for plane, pixels in zip(filled.planes, (picture.y, picture.u, picture.v), strict=True):
-            rows = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload] # PyAV's stubs hide the buffer
-            _copy(pixels, rows.reshape(plane.height, plane.line_size)[:, : plane.width])
+    def _stamped(self, filled: av.VideoFrame, frame: Frame, colour: Colour, keyframe: bool) -> av.VideoFrame:
         ticks = (frame.pts_ns - self._start_ns) * TIME_BASE.denominator // 10**9
         self._last_pts = filled.pts = max(ticks, self._last_pts + 1)  # an encoder refuses a timestamp twice
         filled.time_base = TIME_BASE
-        filled.colorspace = filled.color_primaries = filled.color_trc = _MATRICES[picture.colour.matrix]
-        filled.color_range = _FULL if picture.colour.full_range else _LIMITED
+        filled.colorspace = filled.color_primaries = filled.color_trc = _MATRICES[colour.matrix]
+        filled.color_range = _FULL if colour.full_range else _LIMITED
         filled.pict_type = PictureType.I if keyframe else PictureType.NONE
         return filled
 
     def _answer(self, encode: "Callable[[], list[av.Packet[av.VideoStream]]]") -> list[Packet]:
         """Run one step of the encoder and stamp what comes out of it."""
-        width, height = (0, 0) if self._shape is None else (_even(self._shape[1]), _even(self._shape[2]))
+        width, height = (0, 0) if self._shape is None else (even(self._shape[1]), even(self._shape[2]))
         try:
             units = encode()
         except (av.FFmpegError, ValueError) as error:
@@ -142,16 +149,23 @@ class H264Encoder:
 
 
 def open_context(
-    name: str, width: int, height: int, colour: Colour, options: dict[str, str], bitrate: int, threads: int
+    name: str,
+    width: int,
+    height: int,
+    colour: Colour,
+    options: dict[str, str],
+    bitrate: int,
+    threads: int,
+    pix_fmt: str = "yuv420p",
 ) -> VideoCodecContext:
-    """Open an encoder for pictures of an even size.
+    """Open an encoder for pictures of an even size; one for frames on a GPU opens with the first, which tells which.
 
     Raises:
         EncodeError: there is no such encoder, or it takes no such picture or option.
     """
     try:
         context = cast("VideoCodecContext", av.CodecContext.create(name, "w"))
-        context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+        context.width, context.height, context.pix_fmt = width, height, pix_fmt
         context.time_base, context.framerate = TIME_BASE, NOMINAL_RATE
         context.gop_size, context.max_b_frames = NEVER, 0
         context.thread_count = threads
@@ -159,24 +173,11 @@ def open_context(
         context.colorspace = context.color_primaries = context.color_trc = _MATRICES[colour.matrix]
         context.color_range = _FULL if colour.full_range else _LIMITED
         context.options = options
-        context.open()
+        if pix_fmt != ON_DEVICE:
+            context.open()
     except (av.FFmpegError, ValueError) as error:
         raise EncodeError(
             f"{name} cannot be opened for {width}x{height}: {error}",
             mend="use `codec: libx264`, and a `preset` that the encoder knows",
         ) from error
     return context
-
-
-def _copy(pixels: U8, plane: U8) -> None:
-    """Copy a plane into one that may be a row or a column larger, repeating its edge there."""
-    height, width = pixels.shape
-    plane[:height, :width] = pixels
-    if plane.shape[1] > width:
-        plane[:height, width:] = pixels[:, -1:]
-    if plane.shape[0] > height:
-        plane[height:] = plane[height - 1]
-
-
-def _even(size: int) -> int:
-    return size + size % 2

@@ -1,6 +1,9 @@
 """libx264: the software encoder, everywhere."""
 
+from collections.abc import Sequence
+
 from streamd import config
+from streamd.encode.feed import Feed, Planar
 from streamd.encode.h264 import H264Encoder, open_context
 from streamd.frames import Colour
 
@@ -10,9 +13,11 @@ PRESETS = (
 )  # fmt: skip
 
 
-def encoder(video: config.VideoSocket) -> H264Encoder:
-    """Return an encoder of one camera, as the configuration sets it."""
-    return H264Encoder(NAME, options(video), bitrate=video.bitrate, keyframe_interval_s=video.keyframe_interval)
+def encoder(video: config.VideoSocket, feeds: Sequence[Feed] = (Planar(),)) -> H264Encoder:
+    """Return an encoder of one camera, as the configuration sets it, of the pictures that `feeds` take."""
+    return H264Encoder(
+        NAME, options(video), bitrate=video.bitrate, keyframe_interval_s=video.keyframe_interval, feeds=feeds
+    )
 
 
 def options(video: config.VideoSocket) -> dict[str, str]:
