@@ -44,7 +44,7 @@ class Nvdec:
 
     def __init__(self, video: VideoStream, gpu: Gpu) -> None:
         """Make it; `Unfit` where the GPU or FFmpeg cannot."""
-        self._context = open_context(video, gpu.index)
+        self._context = open_context(video, gpu)
         self._codec = video.codec_context.codec.canonical_name
         self._size: tuple[int, int] | None = None  # of the last frame
         self._failed = 0  # packets since the last frame
@@ -104,8 +104,11 @@ class Nvdec:
             raise Unfit(f"no frame came of its first {waited} packets")
 
 
-def open_context(video: VideoStream, index: int) -> VideoCodecContext:
-    """Return a decoder of `video` on GPU `index`, in CUDA's primary context, which is CuPy's too.
+def open_context(video: VideoStream, gpu: Gpu) -> VideoCodecContext:
+    """Return a decoder of `video` on `gpu`, in the CUDA context that CuPy uses.
+
+    FFmpeg is told to take the current one. It would take the primary one as well, but only if nobody had made it
+    before with other flags than its own.
 
     It is one beside the container's: that stays there to go on in software, and could not be NVDEC's for AV1.
 
@@ -116,11 +119,13 @@ def open_context(video: VideoStream, index: int) -> VideoCodecContext:
     codec = given.codec.canonical_name
     if codec not in _DECODERS:
         raise Unfit(f"NVDEC is used for {', '.join(_DECODERS)}, not for {codec}")
-    hardware = HWAccel("cuda", str(index), allow_software_fallback=True, options={"primary_ctx": "1"}, is_hw_owned=True)
+    where, options = str(gpu.index), {"current_ctx": "1"}
+    hardware = HWAccel("cuda", where, allow_software_fallback=True, options=options, is_hw_owned=True)
     try:
-        context = cast("VideoCodecContext", av.CodecContext.create(codec, "r", hwaccel=hardware))
+        with gpu.active():
+            context = cast("VideoCodecContext", av.CodecContext.create(codec, "r", hwaccel=hardware))
     except av.FFmpegError as error:
-        raise Unfit(f"FFmpeg cannot use cuda:{index}: {error.strerror}") from error
+        raise Unfit(f"FFmpeg cannot use cuda:{where}: {error.strerror}") from error
     if not context.is_hwaccel:
         raise Unfit(f"this build of FFmpeg has no NVDEC for {codec}")
     context.extradata = given.extradata

@@ -16,7 +16,7 @@ from streamd.errors import ModelError
 from streamd.gpu.device import Gpu, open_gpu
 from streamd.infer import Array
 from streamd.infer.device import DeviceSlots
-from streamd.infer.session import FAILURES, open_session, reason
+from streamd.infer.session import FAILURES, SILENT, open_session, reason
 from streamd.infer.settle import Settled, settle
 from streamd.manifest import Manifest
 
@@ -128,6 +128,7 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
             mend="pip uninstall onnxruntime, pip install 'onnxruntime-gpu[cuda,cudnn]'; or build an engine of it "
             "(`streamd build`); or set device: cpu",
         )
+    ort.set_default_logger_severity(SILENT)  # it warns of every session, by a logger that no session's options reach
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
     gpu = open_gpu(device)
