@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 from streamd import bundled
 from streamd.infer import ort_cuda
 from streamd.infer.session import open_session
+from tests import real_tensorrt
 from tests.gpu.host_gpu import HostGpu
 from tests.kernels.host_kernels import HostKernels
 
@@ -36,6 +37,24 @@ def real() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real input: {folder} is missing")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tensorrt():
+    """The environment in which the real TensorRT 11 builds, without a GPU."""
+    try:
+        return real_tensorrt.tensorrt()
+    except real_tensorrt.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def tensorrt_rtx():
+    """The environment in which the real TensorRT-RTX builds, without a GPU."""
+    try:
+        return real_tensorrt.tensorrt_rtx()
+    except real_tensorrt.Unavailable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 WIDTH = 24  # of the bar, in characters
+USUAL_COLUMNS = 80  # of a terminal that does not tell
 EVERY_S = 0.1
 SPIN = "|/-\\"
 
@@ -54,9 +55,10 @@ class Line:
 
     def _room(self) -> int:
         try:
-            return max(20, os.get_terminal_size(self._stream.fileno()).columns - 1)
+            columns = os.get_terminal_size(self._stream.fileno()).columns
         except (OSError, ValueError):
-            return 79
+            columns = 0
+        return (columns or USUAL_COLUMNS) - 1
 
 
 @contextmanager

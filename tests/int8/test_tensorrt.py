@@ -1,11 +1,8 @@
 """The TensorRT file before TensorRT itself, as far as that goes without a GPU: parsed, built, its layers read."""
 
 import json
-import os
-import shlex
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,32 +16,18 @@ from streamd.int8.placement import plan
 from streamd.int8.scales import choose
 from streamd.int8.thresholds import minmax
 
-ROOT = Path(__file__).parents[2]
-TOOL = ROOT / "../shared/tools/tensorrt-without-a-gpu"
-BUNDLED = ROOT / "streamd/assets/street.onnx"
-LAID_OUT = Path(tempfile.gettempdir()) / "streamd-tensorrt-without-a-gpu"  # kept: it is downloaded
+BUNDLED = Path(__file__).parents[2] / "streamd/assets/street.onnx"
 
 
-@pytest.fixture(scope="module")
-def build(tmp_path_factory):
+@pytest.fixture
+def build(tensorrt, tmp_path):
     """Build a model and return what TensorRT told and made."""
-    if not TOOL.exists():
-        pytest.skip(f"{TOOL} is not there")
-    if not (LAID_OUT / "env").exists():
-        done = subprocess.run(
-            [str(TOOL), str(LAID_OUT)], env=os.environ | {"PYTHON": sys.executable}, capture_output=True, check=False
-        )
-        if done.returncode:
-            pytest.skip(f"TensorRT cannot be laid out: {done.stderr.decode()[-300:]}")
-    told = subprocess.run([str(LAID_OUT / "env")], capture_output=True, check=True, text=True).stdout
-    pairs = (word.split("=", 1) for word in shlex.split(told) if "=" in word)
-    environment = os.environ | {key: value.split("${")[0] for key, value in pairs}
 
     def build(model):
-        path = tmp_path_factory.mktemp("tensorrt") / "model.onnx"
+        path = tmp_path / "model.onnx"
         path.write_bytes(model.SerializeToString())
         command = [sys.executable, str(Path(__file__).with_name("tensorrt_build.py")), str(path)]
-        done = subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
+        done = subprocess.run(command, env=tensorrt, capture_output=True, check=False, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
         return json.loads(done.stdout)
 

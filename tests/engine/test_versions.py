@@ -1,0 +1,274 @@
+"""The adapter against what each version of TensorRT has, as recorded from its own bindings.
+
+An attribute that a version lacks raises AttributeError there, a call that fits no signature TypeError: so a build that
+goes through used nothing unguarded.
+"""
+
+import numpy as np
+import pytest
+
+from streamd.engine import build
+from streamd.engine.build import Cancelled, Implicit
+from streamd.engine.calibrators import CLASSES, Feed, calibrator
+from streamd.engine.timing import TimingCache
+from streamd.engine.watch import Watch
+from streamd.errors import DataError, ModelError
+from streamd.int8 import cache
+from tests.engine.recorded import PLAN, RECORDED, Recorded
+
+OLD = ("tensorrt 8.6.1", "tensorrt 10.3.0", "tensorrt 10.16.1.11")
+NEW = ("tensorrt 11.4.0.106", "tensorrt_rtx 1.7.1.116")
+TYPED = ("tensorrt 10.3.0", "tensorrt 10.16.1.11", *NEW)
+
+
+def network_flags(library):
+    """The flags that the network was made with, by name."""
+    (flags,) = library.api.called("Builder.create_network")[0]
+    return {member.name for member in library.api.NetworkDefinitionCreationFlag if flags & 1 << member.value}
+
+
+def builder_flags(library):
+    return {given[0].name for given in library.api.called("IBuilderConfig.set_flag")}
+
+
+def rows(count):
+    return (np.full((1, 3, 416, 416), index, np.float32) for index in range(count))
+
+
+class Memory:
+    """Device memory that remembers what was put there."""
+
+    def __init__(self):
+        self.batches = []
+
+    def __call__(self, batch):
+        self.batches.append(batch)
+        return 4096 + len(self.batches)
+
+
+def feed(memory, count=5, batch=2, kind="entropy2", version="8.6.1", path=None, pictures=None):
+    return Feed(kind, version, rows(count) if pictures is None else pictures, batch, memory, path)
+
+
+def test_the_recording_names_its_source():
+    assert all("==" in about["source"] for about in RECORDED.values())
+
+
+def test_a_recorded_version_has_what_it_has_and_nothing_else():
+    api = Recorded("tensorrt 8.6.1")
+    config = api.Builder(None).create_builder_config()
+    for missing in (lambda: api.IProgressMonitor, lambda: config.progress_monitor, lambda: api.BuilderFlag["BF16"]):
+        with pytest.raises((AttributeError, KeyError)):
+            missing()
+    with pytest.raises(AttributeError, match="cannot be set"):
+        config.num_optimization_profiles = 2
+    with pytest.raises(TypeError, match="takes"):
+        config.set_timing_cache(None)
+
+
+def test_what_each_version_can_do(library, version):
+    found = library(version)
+    old = version in OLD
+    assert (found.calibrates, found.takes_ranges) == (old, old)
+    assert (found.strongly_typed, found.reports_progress) == (version in TYPED,) * 2
+
+
+def test_a_plain_model_is_built_by_every_version(library, version, run):
+    found = library(version)
+    made = run(found)
+    assert (made.plan, made.manifest.precision, made.notes) == (PLAN, "fp32", ())
+    assert made.manifest.built.profile == (1, 4, 8)
+    assert builder_flags(found) == set()
+    assert network_flags(found) >= ({"STRONGLY_TYPED"} if version in TYPED else {"EXPLICIT_BATCH"})
+
+
+def test_strong_typing_is_found_by_name(library, run):
+    values = {}
+    for version in TYPED:
+        found = library(version)
+        run(found)
+        assert "STRONGLY_TYPED" in network_flags(found)
+        values[version] = RECORDED[version]["enumerations"]["NetworkDefinitionCreationFlag"]["STRONGLY_TYPED"]
+    assert set(values.values()) == {0, 1}  # its number is not the same: a number would have built something else
+
+
+@pytest.mark.parametrize(("fp16", "flags"), [(True, {"FP16"}), (False, set())])
+def test_before_strong_typing_the_builder_is_allowed_what_the_file_has(library, run, fp16, flags):
+    found = library("tensorrt 8.6.1")
+    made = run(found, fp16=fp16)
+    assert builder_flags(found) == flags
+    assert made.manifest.precision == ("fp16" if fp16 else "fp32")
+
+
+def test_a_quantized_model_is_built_by_every_version(library, version, run, street_qdq):
+    found = library(version)
+    made = run(found, street_qdq)
+    assert made.manifest.precision == "int8"
+    assert builder_flags(found) == ({"INT8", "FP16"} if version == "tensorrt 8.6.1" else set())
+
+
+def test_every_option_is_set(library, version, run):
+    found = library(version)
+    given = {"workspace": 1 << 30, "level": 2, "version_compatible": True, "batch": (1, 2, 3)}
+    made = run(found, **given, hardware_compatible=version.startswith("tensorrt "))
+    api = found.api
+    assert api.called("IBuilderConfig.set_memory_pool_limit") == [(api.MemoryPoolType.WORKSPACE, 1 << 30)]
+    assert api.called("IBuilderConfig.builder_optimization_level") == [2]
+    assert api.called("IBuilderConfig.profiling_verbosity") == [api.ProfilingVerbosity.DETAILED]
+    assert builder_flags(found) == {"VERSION_COMPATIBLE"}
+    shapes = [(count, 3, 416, 416) for count in (1, 2, 3)]
+    assert api.called("IOptimizationProfile.set_shape") == [("images", *shapes)]
+    assert made.manifest.built.profile == (1, 2, 3)
+    if version.startswith("tensorrt "):
+        level = api.HardwareCompatibilityLevel.AMPERE_PLUS
+        assert api.called("IBuilderConfig.hardware_compatibility_level") == [level]
+
+
+def test_rtx_engines_need_no_hardware_compatibility(library, run):
+    with pytest.raises(ModelError, match="compiled where they are loaded; leave it out"):
+        run(library("tensorrt_rtx 1.7.1.116"), hardware_compatible=True)
+
+
+def test_timings_are_kept_by_every_version(library, version, run, tmp_path):
+    timing = TimingCache(tmp_path / "made" / "gpu.timing")
+    run(library(version), timing=timing)
+    assert timing.path.read_bytes() == b"timings"
+    found = library(version)
+    run(found, timing=timing)
+    assert found.api.called("IBuilderConfig.create_timing_cache") == [(b"timings",)]
+
+
+def test_timings_that_are_refused_are_begun_anew(library, run, tmp_path):
+    timing = TimingCache(tmp_path / "gpu.timing")
+    timing.path.write_bytes(b"of another version")
+    refused = {"IBuilderConfig.set_timing_cache": lambda _config, _cache, _mismatch: False}
+    found = library("tensorrt 10.3.0", **refused)
+    run(found, timing=timing)
+    assert found.api.called("IBuilderConfig.create_timing_cache") == [(b"of another version",), (b"",)]
+
+
+def test_progress_is_shown_where_there_is_any(library, version, run):
+    shown = []
+    run(library(version), watch=Watch(show=lambda fraction, phase: shown.append((fraction, phase))))
+    if version in TYPED:
+        assert shown[0] == (0.0, "Building engine") and shown[-1][0] == 1.0
+    else:
+        assert shown == []
+
+
+@pytest.mark.parametrize("version", TYPED)
+def test_a_build_that_shall_stop_ends(library, version, run):
+    with pytest.raises(Cancelled):
+        run(library(version), watch=Watch(stopped=lambda: True))
+
+
+def test_without_progress_the_log_is_the_sign_of_life():
+    shown = []
+    watch = Watch(show=lambda fraction, phase: shown.append(fraction))
+    watch("VERBOSE", "a message")
+    assert shown == [None]
+
+
+@pytest.mark.parametrize("version", OLD)
+@pytest.mark.parametrize("kind", CLASSES)
+def test_a_calibrator_is_fed_whole_batches(library, version, run, kind):
+    found, memory = library(version), Memory()
+    run(found, int8="calibrator", calibrator=kind, implicit=Implicit(feed=feed(memory, kind=kind)))
+    (made,) = found.api.called("IBuilderConfig.int8_calibrator")
+    assert isinstance(made, getattr(found.api, CLASSES[kind][0]))
+    assert [batch[:, 0, 0, 0].tolist() for batch in memory.batches] == [[0, 1], [2, 3]]  # the fifth is no whole batch
+    assert builder_flags(found) == {"INT8", "FP16"}
+    assert network_flags(found) <= {"EXPLICIT_BATCH"}
+    assert len(found.api.called("IBuilderConfig.set_calibration_profile")) == 1
+
+
+def test_a_calibrator_answers_as_the_interface_asks(library):
+    made = calibrator(library("tensorrt 8.6.1"), "legacy", feed(Memory(), batch=5))
+    assert made.get_batch_size() == 5
+    assert made.get_batch(["images"]) == [4097]
+    assert made.get_batch(["images"]) is None
+    assert (made.get_quantile(), made.get_regression_cutoff(), made.read_histogram_cache(0)) == (0.999999, 1.0, None)
+
+
+def test_a_calibration_is_kept_and_read_again(library, run, tmp_path):
+    kept = tmp_path / "kept.cache"
+    run(library("tensorrt 8.6.1"), int8="calibrator", implicit=Implicit(feed=feed(Memory(), path=kept)))
+    assert cache.read(kept).scales == {"images": pytest.approx(1 / 127)}
+    memory = Memory()
+    again = feed(memory, path=kept, version="10.3.0")
+    run(library("tensorrt 10.3.0"), int8="calibrator", implicit=Implicit(feed=again))
+    assert memory.batches == []
+    assert again.read_cache() == b"TRT-100300-EntropyCalibration2\nimages: 3c010204\n"  # under this version's number
+
+
+def test_a_cache_of_another_algorithm_is_refused(library, run, tmp_path):
+    kept = tmp_path / "kept.cache"
+    cache.write(kept, {"images": 1 / 127}, "8.6.1", "MinMaxCalibration")
+    with pytest.raises(DataError, match="is of MinMaxCalibration, asked for is EntropyCalibration2"):
+        run(library("tensorrt 8.6.1"), int8="calibrator", implicit=Implicit(feed=feed(Memory(), path=kept)))
+
+
+def test_what_fails_within_the_calibrator_is_raised_after_the_build(library, run):
+    def broken():
+        yield from rows(1)
+        raise OSError("the camera is gone")
+
+    with pytest.raises(DataError, match="calibration failed: the camera is gone"):
+        run(library("tensorrt 8.6.1"), int8="calibrator", implicit=Implicit(feed=feed(Memory(), pictures=broken())))
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_ranges_are_told_to_the_tensors(library, version, run):
+    found = library(version)
+    run(found, int8="dynamic-range", implicit=Implicit(scales={"images": 1 / 127}))
+    assert found.api.called("ITensor.set_dynamic_range") == [(-1.0, 1.0)]
+    assert builder_flags(found) == {"INT8", "FP16"}
+
+
+def test_scales_of_another_model_are_refused(library, run):
+    with pytest.raises(DataError, match="not one tensor of the network has a scale"):
+        run(library("tensorrt 8.6.1"), int8="dynamic-range", implicit=Implicit(scales={"other": 1.0}))
+
+
+@pytest.mark.parametrize("version", NEW)
+def test_implicit_int8_that_is_gone_is_told(library, version, run):
+    with pytest.raises(ModelError, match="has no"):
+        run(library(version), int8="dynamic-range", implicit=Implicit(scales={"images": 1.0}))
+    with pytest.raises(ModelError, match="has no"):
+        run(library(version), int8="calibrator", implicit=Implicit(feed=feed(Memory())))
+
+
+def test_a_parser_without_names_of_nodes_still_tells_where_it_failed(library, run):
+    for version, said in (("tensorrt 8.6.1", "node 7: no such thing"), ("tensorrt 10.3.0", "operator Frob")):
+        found = library(version, **refusing())
+        with pytest.raises(ModelError, match=said):
+            run(found)
+
+
+def refusing():
+    """A parser that refuses node 7, with all that its version has to say of it."""
+    told = {"desc": "no such thing", "node": 7, "node_operator": "Frob", "node_name": "frob_7"}
+    answers = {f"ParserError.{name}": lambda _, value=value: value for name, value in told.items()}
+
+    def parse(parser, model, path=None):
+        parser._values["num_errors"] = 1
+        return False
+
+    return answers | {"OnnxParser.parse": parse}
+
+
+def test_no_builder_is_a_missing_gpu(library, run):
+    class Broken(Recorded):
+        def __getattr__(self, name):
+            if name == "Builder":
+                return self._no_builder
+            return super().__getattr__(name)
+
+        def _no_builder(self, logger):
+            logger.log(self.ILogger.Severity.ERROR, "CUDA initialization failure with error: 35")
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    found = library("tensorrt 10.3.0")
+    broken = build.Library(Broken("tensorrt 10.3.0"), found.name, found.version)
+    with pytest.raises(ModelError, match="cannot build here: CUDA initialization failure with error: 35"):
+        run(broken)
