@@ -105,12 +105,13 @@ class Nvdec:
 
 
 def open_context(video: VideoStream, gpu: Gpu) -> VideoCodecContext:
-    """Return a decoder of `video` on `gpu`, in the CUDA context that CuPy uses.
-
-    FFmpeg is told to take the current one. It would take the primary one as well, but only if nobody had made it
-    before with other flags than its own.
+    """Return a decoder of `video` on `gpu`.
 
     It is one beside the container's: that stays there to go on in software, and could not be NVDEC's for AV1.
+
+    FFmpeg is given the context that is current, by then CUDA's primary one, which is CuPy's. It would not take the
+    primary one by that name: it insists on flags that a context which CuPy or TensorRT made has not ("Primary context
+    already active with incompatible flags", libavutil/hwcontext_cuda.c).
 
     Raises:
         Unfit: NVDEC through FFmpeg has not this codec, or cannot be had on this machine.
@@ -119,13 +120,14 @@ def open_context(video: VideoStream, gpu: Gpu) -> VideoCodecContext:
     codec = given.codec.canonical_name
     if codec not in _DECODERS:
         raise Unfit(f"NVDEC is used for {', '.join(_DECODERS)}, not for {codec}")
-    where, options = str(gpu.index), {"current_ctx": "1"}
-    hardware = HWAccel("cuda", where, allow_software_fallback=True, options=options, is_hw_owned=True)
+    place: dict[str, object] = {"primary_ctx": "0", "current_ctx": "1"}
+    hardware = HWAccel("cuda", str(gpu.index), allow_software_fallback=True, options=place, is_hw_owned=True)
     try:
         with gpu.active():
+            gpu.mark_decoded()  # a thread has no current context before it first needs one
             context = cast("VideoCodecContext", av.CodecContext.create(codec, "r", hwaccel=hardware))
     except av.FFmpegError as error:
-        raise Unfit(f"FFmpeg cannot use cuda:{where}: {error.strerror}") from error
+        raise Unfit(f"FFmpeg cannot use cuda:{gpu.index}: {error.strerror}") from error
     if not context.is_hwaccel:
         raise Unfit(f"this build of FFmpeg has no NVDEC for {codec}")
     context.extradata = given.extradata

@@ -44,6 +44,9 @@ class Gpu(Protocol):
     def active(self) -> AbstractContextManager[object]:
         """Make it the calling thread's current GPU while the block runs."""
 
+    def bind(self) -> None:
+        """Make its context the calling thread's, for libraries that ask the driver for the current one."""
+
     def stream(self) -> Stream:
         """Make a stream."""
 
@@ -102,6 +105,11 @@ class CudaGpu:
         """Make it the calling thread's current GPU while the block runs."""
         device: AbstractContextManager[object] = self._cupy.cuda.Device(self.index)
         return device
+
+    def bind(self) -> None:
+        """Make its context the calling thread's, for libraries that ask the driver for the current one."""
+        with self.active():
+            self._cupy.cuda.runtime.free(0)  # CUDA's runtime binds a thread at its first call
 
     def stream(self) -> Stream:
         """Make a stream that no other holds up."""

@@ -54,6 +54,9 @@ class HostGpu:
     def active(self):
         return nullcontext()
 
+    def bind(self):
+        pass
+
     def stream(self):
         return HostStream()
 
