@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamd.annotate import colours, layout
+from streamd.annotate import colours, layout, rect
 from streamd.annotate.colours import Rgb, Yuv
 from streamd.annotate.layout import Style
 from streamd.annotate.lettering import lay_out, write
@@ -33,33 +33,38 @@ class HostAnnotate:
         drawn = picture.copy()
         style = Style.of(drawn)
         order = layout.order(detections)
-        for i in order:
-            self._box(drawn, detections, i, style)
+        bounds = rect.bounds(detections, order, picture)
+        _boxes(drawn, detections, order, bounds, style)
         if style.text_height:
 
             def make(text: str, class_id: int) -> Picture:
                 return self._stamp(text, class_id, style.text_height, picture.colour)
 
-            for stamp, where in layout.place_labels(drawn, detections, order, self._labels, make):
+            for stamp, where in layout.place_labels(drawn, detections, order, bounds, self._labels, make):
                 _press(drawn, where, stamp)
         return drawn
-
-    def _box(self, picture: Picture, detections: Detections, i: int, style: Style) -> None:
-        colour = colours.to_yuv(colours.of_class(int(detections.class_ids[i])), picture.colour)
-        if detections.angles is not None:
-            _outline(picture, corners(detections.boxes[i], float(detections.angles[i])), colour, style.line)
-            return
-        for side in layout.sides(Rect.around(detections.boxes[i], picture), style.line):
-            _fill(picture, side, colour)
 
     def _stamp(self, text: str, class_id: int, height: int, colour: Colour) -> Picture:
         key = (text, class_id, height, colour)
         return self._stamps.get(key, lambda: _render(text, colours.of_class(class_id), height, colour))
 
 
-def _fill(picture: Picture, rect: Rect, colour: Yuv) -> None:
-    picture.y[rect.top : rect.bottom, rect.left : rect.right] = colour[0]
-    rows, columns = _chroma(rect)
+def _boxes(
+    picture: Picture, detections: Detections, order: Sequence[int], bounds: Sequence[Rect], style: Style
+) -> None:
+    tints = [colours.to_yuv(colours.of_class(int(detections.class_ids[i])), picture.colour) for i in order]
+    if detections.angles is not None:
+        for points, tint in zip(corners(detections.boxes[order], detections.angles[order]), tints, strict=True):
+            _outline(picture, points, tint, style.line)
+        return
+    for around, tint in zip(bounds, tints, strict=True):
+        for side in layout.sides(around, style.line):
+            _fill(picture, side, tint)
+
+
+def _fill(picture: Picture, where: Rect, colour: Yuv) -> None:
+    picture.y[where.top : where.bottom, where.left : where.right] = colour[0]
+    rows, columns = _chroma(where)
     picture.u[rows, columns] = colour[1]
     picture.v[rows, columns] = colour[2]
 
@@ -71,19 +76,19 @@ def _press(picture: Picture, where: Rect, stamp: Picture) -> None:
     picture.v[rows, columns] = stamp.v
 
 
-def _chroma(rect: Rect) -> tuple[slice, slice]:
+def _chroma(where: Rect) -> tuple[slice, slice]:
     return (
-        slice(rect.top // 2, (rect.bottom + 1) // 2),
-        slice(rect.left // 2, (rect.right + 1) // 2),
+        slice(where.top // 2, (where.bottom + 1) // 2),
+        slice(where.left // 2, (where.right + 1) // 2),
     )
 
 
-def _outline(picture: Picture, corners: F32, colour: Yuv, line: int) -> None:
+def _outline(picture: Picture, points: F32, colour: Yuv, line: int) -> None:
     limit = 4 * max(picture.width, picture.height)  # keeps OpenCV's fixed-point coordinates from overflowing
-    points = np.clip(np.rint(corners), -limit, limit).astype(np.int32)
-    cv2.polylines(picture.y, [points], True, (colour[0],), line)
+    whole = np.clip(np.rint(points), -limit, limit).astype(np.int32)
+    cv2.polylines(picture.y, [whole], True, (colour[0],), line)
     for plane, value in ((picture.u, colour[1]), (picture.v, colour[2])):
-        cv2.polylines(plane, [points // 2], True, (value,), max(1, line // 2))
+        cv2.polylines(plane, [whole // 2], True, (value,), max(1, line // 2))
 
 
 def _render(text: str, rgb: Rgb, height: int, colour: Colour) -> Picture:

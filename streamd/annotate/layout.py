@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from streamd.annotate.rect import Image, Rect, bounds, place
+from streamd.annotate.rect import Image, Rect, place
 from streamd.frames import Detections, label
 
 SMALLEST_LABEL = 24  # pixels of a picture's shorter side below which text cannot be read
@@ -65,19 +65,25 @@ def sides(rect: Rect, line: int) -> tuple[Rect, Rect, Rect, Rect]:
 
 
 def place_labels(
-    picture: Image, detections: Detections, drawn: Sequence[int], labels: Sequence[str], make: Callable[[str, int], S]
+    picture: Image,
+    detections: Detections,
+    drawn: Sequence[int],
+    bounds: Sequence[Rect],
+    labels: Sequence[str],
+    make: Callable[[str, int], S],
 ) -> Iterator[tuple[S, Rect]]:
     """Yield the label of each detection in `drawn` and where it goes; the best score chooses its place first.
 
-    `make` makes a label of a text and a class. One too large for the picture tells the score alone, or is left out.
+    `bounds` are around those detections; `make` makes a label of a text and a class. One too large for the picture
+    tells the score alone, or is left out.
     """
     taken: list[Rect] = []
-    for i in reversed(drawn):
+    for i, around in zip(reversed(drawn), reversed(bounds), strict=True):
         class_id, percent = int(detections.class_ids[i]), f"{100 * float(detections.scores[i]):.0f}%"
         for text in (f"{label(labels, class_id)} {percent}", percent):
             stamp = make(text, class_id)
             if stamp.width <= picture.width and stamp.height <= picture.height:
-                where = place(bounds(detections, i, picture), stamp.width, stamp.height, picture, taken)
+                where = place(around, stamp.width, stamp.height, picture, taken)
                 taken.append(where)
                 yield stamp, where
                 break

@@ -1,10 +1,11 @@
 """Where things go on a picture: rectangles on even luma pixels, turned boxes, and room for labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from streamd.frames import F32, Detections, Picture, Surface
+from streamd.frames import F32, I32, Detections, Picture, Surface
 
 Image = Picture | Surface  # of either, only the size matters here
 
@@ -36,44 +37,44 @@ class Rect:
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
 
-    @staticmethod
-    def around(box: F32, picture: Image) -> "Rect":
-        """Return the smallest even rectangle around `box` that lies in the picture and is not empty."""
-        left, right = _span(float(box[0]), float(box[2]), picture.width)
-        top, bottom = _span(float(box[1]), float(box[3]), picture.height)
-        return Rect(left, top, right, bottom)
+
+def bounds(detections: Detections, which: Sequence[int], picture: Image) -> list[Rect]:
+    """Return for each detection in `which` the smallest even rectangle around it in the picture, none of them empty."""
+    boxes = detections.boxes[which]
+    if detections.angles is not None:
+        points = corners(boxes, detections.angles[which])
+        boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+    left, right = _spans(boxes[:, 0], boxes[:, 2], picture.width)
+    top, bottom = _spans(boxes[:, 1], boxes[:, 3], picture.height)
+    return [Rect(*edges) for edges in np.stack([left, top, right, bottom], axis=1).tolist()]
 
 
-def _span(low: float, high: float, size: int) -> tuple[int, int]:
-    start = min(max(int(low), 0), size - 1) & ~1
-    end = -(-int(np.ceil(min(max(high, 0), size))) // 2) * 2
-    return start, min(max(end, start + 2), size)
-
-
-def bounds(detections: Detections, i: int, picture: Image) -> Rect:
-    """Return the upright rectangle around detection `i`."""
-    if detections.angles is None:
-        return Rect.around(detections.boxes[i], picture)
-    points = corners(detections.boxes[i], float(detections.angles[i]))
-    return Rect.around(np.concatenate([points.min(axis=0), points.max(axis=0)]), picture)
+def _spans(low: F32, high: F32, size: int) -> tuple[I32, I32]:
+    start = np.clip(low, 0, size - 1).astype(np.int32) & ~1
+    end = -(-np.ceil(np.clip(high, 0, size)).astype(np.int32) // 2) * 2
+    return start, np.minimum(np.maximum(end, start + 2), size)
 
 
 def place(box: Rect, width: int, height: int, picture: Image, taken: list[Rect]) -> Rect:
     """Choose where a label goes: above its box, else inside its top, else further down until nothing is covered."""
     left = max(0, min(box.left, (picture.width - width) & ~1))
     lowest = (picture.height - height) & ~1
-    tops = [box.top - height, *range(box.top, lowest + 1, height), box.bottom]
-    inside = [Rect(left, top, left + width, top + height) for top in tops if 0 <= top <= lowest]
-    free = (rect for rect in inside if not any(rect.overlaps(other) for other in taken))
-    fallback = inside[0] if inside else Rect(left, lowest, left + width, lowest + height)
-    return next(free, fallback)
+    fallback = None
+    for top in (box.top - height, *range(box.top, lowest + 1, height), box.bottom):
+        if 0 <= top <= lowest:
+            rect = Rect(left, top, left + width, top + height)
+            if not any(rect.overlaps(other) for other in taken):
+                return rect
+            fallback = fallback or rect
+    return fallback or Rect(left, lowest, left + width, lowest + height)
 
 
-def corners(box: F32, angle: float) -> F32:
-    """Return the corners (4, 2) of a box turned by `angle` radians about its centre."""
-    box = np.clip(box.astype(np.float64), -_FAR, _FAR)  # so that no sum of two overflows
-    centre = (box[:2] + box[2:]) / 2
-    half = (box[2:] - box[:2]) / 2
-    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
-    return ((signs * half) @ turn + centre).astype(np.float32)
+def corners(boxes: F32, angles: F32) -> F32:
+    """Return the corners (N, 4, 2) of boxes (N, 4) turned by `angles` (N,) radians about their centres."""
+    far = np.clip(boxes.astype(np.float64), -_FAR, _FAR)  # so that no sum of two overflows
+    centre, half = (far[:, :2] + far[:, 2:]) / 2, (far[:, 2:] - far[:, :2]) / 2
+    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    along, across = np.moveaxis(signs * half[:, None], -1, 0)
+    cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    turned = np.stack([along * cosine - across * sine, along * sine + across * cosine], axis=-1)
+    return (turned + centre[:, None]).astype(np.float32)

@@ -10,7 +10,6 @@ from streamd.annotate import Annotate, DeviceAnnotate, HostAnnotate
 from streamd.annotate.marks import Marks
 from streamd.annotate.paint import eight_bit, paint
 from streamd.frames import Colour, Detections, Picture, Surface
-from streamd.gpu.layouts import MARK
 from tests.gpu.host_surface import HostPlanes, grey, noise, planes_of
 
 LABELS = ("person", "car", "Fußgänger 行人", "")
@@ -186,13 +185,6 @@ def test_boxes_that_are_no_numbers_or_far_away_do_no_harm(draw):
     boxes = [[nan, 0, 10, 10], [0, 0, inf, 10], [-far, -far, far, far], [1e6, 1e6, 2e6, 2e6]]
     for angles in (None, [0.5] * 4):
         assert draw(grey(64, 64), found(boxes, angles=angles)).width == 64
-
-
-def test_the_letters_of_an_atlas_are_those_of_the_labels(host_gpu):
-    marks = Marks(LABELS)(grey(320, 240), found([[60, 100, 200, 220]], classes=[2]))
-    texts = marks[marks["mask"] >= 0]
-    assert marks.dtype == MARK and len(texts) == len("Fußgänger 行人 95%")
-    assert (np.diff(texts["left"]) > 0).sum() >= len(texts) - 3  # blanks have no rows, and stand nowhere
 
 
 def test_a_new_size_of_text_has_a_new_atlas(draw):
