@@ -1,13 +1,16 @@
 import gc
 import weakref
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
+from streamd.decode import nvdec
 from streamd.frames import Colour, Surface
 from tests.decode.fake_nvdec import read
-from tests.gpu.host_gpu import HostEvent
+from tests.gpu.host_gpu import HostEvent, HostGpu
 
 
 def known(frames):
@@ -69,3 +72,53 @@ def test_a_resolution_that_changes_stays_on_the_gpu(fake, clip, tmp_path, gpu, d
         (96, i) for i in range(5)
     ]
     assert all(isinstance(frame.picture, Surface) for frame in frames)
+
+
+class WatchedGpu(HostGpu):
+    """Writes down what is done with it."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.done = []
+
+    @contextmanager
+    def active(self):
+        self.done.append("active")
+        yield
+        self.done.append("left")
+
+    def mark_decoded(self):
+        self.done.append("context")
+        return super().mark_decoded()
+
+
+def test_ffmpeg_works_in_the_context_that_cupy_made(clip, monkeypatch):
+    gpu = WatchedGpu()
+
+    def create(codec, mode, hwaccel):
+        gpu.done.append((codec, hwaccel.options, hwaccel.device_id, hwaccel.is_hw_owned))
+        raise av.error.ExternalError(1, "seen")
+
+    gpu.index = 1
+    monkeypatch.setattr(nvdec.av.CodecContext, "create", create)
+    with av.open(str(clip())) as container, pytest.raises(nvdec.Unfit, match="FFmpeg cannot use cuda:1: seen"):
+        nvdec.open_context(container.streams.video[0], gpu)
+    assert gpu.done[:3] == ["active", "context", ("h264", {"primary_ctx": "0", "current_ctx": "1"}, 1, True)]
+
+
+def test_a_decoder_is_told_what_the_container_knows(clip, monkeypatch, gpu):
+    made = SimpleNamespace(is_hwaccel=True)
+    monkeypatch.setattr(nvdec.av.CodecContext, "create", lambda *_, **__: made)
+    with av.open(str(clip())) as container:
+        given = container.streams.video[0].codec_context
+        context = nvdec.open_context(container.streams.video[0], gpu)
+        assert context is made and context.extradata == given.extradata
+        assert context.reorder_depth == given.reorder_depth == 2
+        assert (context.color_range, context.colorspace) == (given.color_range, given.colorspace)
+        assert (context.thread_count, context.copy_opaque) == (1, True)
+
+
+def test_a_build_without_nvdec_is_told(clip, monkeypatch, gpu):
+    monkeypatch.setattr(nvdec.av.CodecContext, "create", lambda *_, **__: SimpleNamespace(is_hwaccel=False))
+    with av.open(str(clip())) as container, pytest.raises(nvdec.Unfit, match="no NVDEC for h264"):
+        nvdec.open_context(container.streams.video[0], gpu)

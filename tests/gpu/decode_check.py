@@ -1,0 +1,343 @@
+"""Is decoding on this GPU right? `python tests/gpu/decode_check.py` says what it saw; exit 1 if anything is wrong.
+
+Needs streamd, CuPy and PyAV; clips are made on the spot, by encoders of PyAV's wheel.
+"""
+
+import importlib
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from fractions import Fraction
+from itertools import islice, zip_longest
+from pathlib import Path
+
+import av
+import numpy as np
+import structlog
+
+from streamd import config
+from streamd.clock import SystemClock
+from streamd.decode import open_camera
+from streamd.frames import Frame, Picture, Surface
+from streamd.gpu.device import open_gpu
+
+ROOT = Path(__file__).resolve().parents[2]
+STREET = ROOT / "streamd" / "assets" / "street.mp4"
+REAL = ROOT.parent / "shared" / "real"
+X264 = {"preset": "veryfast"}
+KILLS, WARM_UP, HELD, GROWTH = 200, 40, 40, 4 << 20
+TO_HOST = 2  # cudaMemcpyDeviceToHost
+
+# name: encoder, pixel format, size, options. Sizes NVDEC takes of every codec; none is a whole number of blocks but HD.
+ON_GPU = {
+    "h264 1080p b-frames": ("libx264", "yuv420p", (1920, 1080), X264 | {"bf": "3"}),
+    "h264 322x242": ("libx264", "yuv420p", (322, 242), X264),
+    "h264 interlaced": ("libx264", "yuv420p", (720, 576), X264 | {"flags": "+ilme+ildct", "x264-params": "tff=1"}),
+    "h264 full range": ("libx264", "yuvj420p", (640, 362), X264),
+    "hevc 8 bit": ("libx265", "yuv420p", (642, 362), {"preset": "veryfast", "x265-params": "log-level=none"}),
+    "hevc 10 bit": ("libx265", "yuv420p10le", (642, 362), {"preset": "veryfast", "x265-params": "log-level=none"}),
+    "av1 8 bit": ("libsvtav1", "yuv420p", (642, 362), {"preset": "10"}),
+    "av1 odd width": ("libsvtav1", "yuv420p", (641, 362), {"preset": "10"}),
+    "av1 10 bit": ("libsvtav1", "yuv420p10le", (642, 362), {"preset": "10"}),
+}
+IN_SOFTWARE = {
+    "h264 4:4:4": ("libx264", "yuv444p", (320, 240), X264),
+    "h264 10 bit 4:2:2": ("libx264", "yuv422p10le", (320, 240), X264),
+    "h264 cropped at the left": ("libx264", "yuv420p", (320, 240), X264 | {"x264-params": "crop-rect=8,4,2,2"}),
+    "hevc 12 bit": ("libx265", "yuv420p12le", (320, 240), {"preset": "veryfast", "x265-params": "log-level=none"}),
+    "hevc 4:4:4": ("libx265", "yuv444p", (320, 240), {"preset": "veryfast", "x265-params": "log-level=none"}),
+    "av1 odd height": ("libsvtav1", "yuv420p", (322, 241), {"preset": "10"}),
+    "mpeg-4": ("mpeg4", "yuv420p", (320, 240), {}),
+}
+
+
+class Card:
+    """The GPU, and how its memory is looked at."""
+
+    def __init__(self):
+        self.gpu = open_gpu("cuda:0")
+        self._cupy = importlib.import_module("cupy")
+        self._runtime = self._cupy.cuda.runtime
+        self._cupy.zeros(1)  # CuPy makes CUDA's primary context, as in the daemon, and FFmpeg is to live with that
+
+    def fetch(self, address, size, ready):
+        """Copy `size` bytes at `address` to the host once `ready` has passed."""
+        host = np.empty(size, np.uint8)
+        with self.gpu.active():
+            stream = self.gpu.stream()
+            stream.wait_event(ready)
+            self._runtime.memcpyAsync(host.ctypes.data, address, size, TO_HOST, stream.ptr)
+            stream.synchronize()
+        return host
+
+    def used(self):
+        """Bytes of its memory that are taken, by whomever."""
+        self._runtime.deviceSynchronize()
+        free, total = self._runtime.memGetInfo()
+        return total - free
+
+    def by_dlpack(self, plane):
+        """Address, pitch and shape of a plane as CuPy takes them from DLPack."""
+
+        class Capsule:
+            def __dlpack__(self, **_options):
+                return plane.__dlpack__()
+
+            def __dlpack_device__(self):
+                return plane.__dlpack_device__()
+
+        array = self._cupy.from_dlpack(Capsule())
+        return array.data.ptr, array.strides[0], array.shape
+
+
+def check_every_frame_is_that_of_software(card, folder):
+    for name, path in [*made(ON_GPU, folder), *real()]:
+        count = 0
+        began = time.perf_counter()
+        lines, items = logged(shots(path, card.gpu))
+        spent = time.perf_counter() - began
+        assert not lines, f"{name}: {lines}"
+        for frame, wanted in zip_longest(items, truth(path)):
+            assert frame is not None and wanted is not None, f"{name}: frame {count} is one too many or too few"
+            assert isinstance(frame.picture, Surface), f"{name}: frame {count} is not on the GPU"
+            compare(read(card, frame.picture), wanted, f"{name}: frame {count}")
+            count += 1
+        surface = items[0].picture
+        layout = f"{surface.width}x{surface.height}, pitch {surface.pitch}, {surface.sample_bytes} bytes a sample"
+        yield f"{name}: {count} frames equal; {layout}; {count / spent:.0f} frames/s with opening"
+
+
+def check_what_nvdec_has_not_comes_in_software(card, folder):
+    for name, path in made(IN_SOFTWARE, folder, frames=12):
+        lines, items = logged(shots(path, card.gpu))
+        _, wanted = logged(shots(path, None))
+        assert len(lines) == 1, f"{name}: {lines}"
+        assert len(items) == len(wanted) == 12, f"{name}: {len(items)} frames"
+        for frame, picture in zip(items, wanted, strict=True):
+            assert isinstance(frame.picture, Picture), f"{name}: a surface"
+            assert np.array_equal(frame.picture.y, picture.picture.y), f"{name}: frame {frame.seq} differs"
+        yield f"{name}: {lines[0]['reason']}"
+
+
+def check_a_plane_by_dlpack_is_where_the_surface_says(card, folder):
+    for frame in islice(shots(STREET, card.gpu), 3):
+        surface = frame.picture
+        luma, chroma = surface.owner.planes
+        assert card.by_dlpack(luma) == (surface.pixels, surface.pitch, (surface.height, surface.width))
+        where = (surface.chroma, surface.chroma_pitch, (surface.height // 2, surface.width // 2, 2))
+        assert card.by_dlpack(chroma) == where
+    yield "the addresses, pitches and shapes of 3 frames are those of DLPack"
+
+
+def check_frames_that_are_held_stay_as_they_are(card, folder):
+    before = card.used()
+    frames = shots(STREET, card.gpu)
+    held = [frame.picture for frame in islice(frames, HELD)]
+    seen = [read(card, surface) for surface in held]
+    rest = sum(1 for _ in frames)
+    for number, (surface, was) in enumerate(zip(held, seen, strict=True)):
+        compare(read(card, surface), was, f"held frame {number}")
+    assert len({surface.pixels for surface in held}) == HELD, "two frames in one place"
+    taken = card.used() - before
+    yield f"{HELD} frames held while {rest} more were decoded; GPU memory then {taken / 1e6:+.0f} MB"
+
+
+def check_a_resolution_may_change(card, folder):
+    sizes = [(640, 360), (1280, 720), (322, 242)]
+    path = folder / "sizes.h264"
+    parts = [make(folder / f"{w}.h264", "libx264", "yuv420p", (w, h), X264, frames=20) for w, h in sizes]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    lines, items = logged(shots(path, card.gpu))
+    wanted = list(truth(path))
+    assert not lines, lines
+    assert len(items) == len(wanted) == 60, f"{len(items)} frames, {len(wanted)} in software"
+    for number, (frame, planes) in enumerate(zip(items, wanted, strict=True)):
+        compare(read(card, frame.picture), planes, f"frame {number}")
+    yield f"60 frames of {len({frame.session for frame in items})} sessions, all on the GPU, equal"
+
+
+def check_damage_ends_neither_the_stream_nor_another(card, folder):
+    source = make(folder / "whole.h264", "libx264", "yuv420p", (640, 360), X264 | {"g": "15"}, frames=120)
+    data = bytearray(source.read_bytes())
+    rng = np.random.default_rng(7)
+    for at in rng.integers(len(data) // 10, len(data), 60):
+        data[at : at + 20] = rng.bytes(20)
+    path = folder / "damaged.h264"
+    path.write_bytes(bytes(data))
+    other = zip(shots(source, card.gpu), truth(source), strict=True)
+    front = camera(path, card.gpu)
+    count = 0
+    with structlog.testing.capture_logs() as lines:
+        for item in front.frames(threading.Event()):
+            if isinstance(item, Frame):
+                count += 1
+                frame, wanted = next(other)
+                compare(read(card, frame.picture), wanted, "the other stream")
+    assert count > 20, f"{count} frames"
+    told = f"; {lines[0]['reason']}" if lines else ""
+    yield f"{count} of 120 frames came, {front.stats.corrupt} found damaged{told}; the other stream is whole"
+
+
+def check_streams_that_are_killed_leave_nothing(card, folder):
+    other, wanted = shots(STREET, card.gpu, loop=True), list(truth(STREET))
+    after_warm_up, last = 0, None
+    began = time.perf_counter()
+    for number in range(KILLS):
+        killed = shots(STREET, card.gpu)
+        for frame in islice(killed, number % 7):
+            last = frame.picture  # outlives its stream, until the next one's
+        killed.close()
+        compare(read(card, next(other).picture), wanted[number % len(wanted)], f"the other stream, frame {number}")
+        if number + 1 == WARM_UP:
+            after_warm_up = card.used()
+    spent = time.perf_counter() - began
+    grown = card.used() - after_warm_up
+    read(card, last)
+    assert grown <= GROWTH, f"{grown / 1e6:.1f} MB more after {KILLS} than after {WARM_UP}"
+    yield f"{KILLS} in {spent:.1f} s, GPU memory {grown / 1e6:+.1f} MB since the {WARM_UP}th; the other stream is whole"
+
+
+def check_many_streams_at_once(card, folder):
+    path = folder / "hd.h264"
+    path.write_bytes(make(folder / "part.h264", "libx264", "yuv420p", (1920, 1080), X264, frames=50).read_bytes() * 6)
+    for streams in (1, 8, 16):
+        counts = [0] * streams
+
+        def count(index, counts=counts):
+            for _ in shots(path, card.gpu):
+                counts[index] += 1
+
+        threads = [threading.Thread(target=count, args=(index,)) for index in range(streams)]
+        began, cpu = time.perf_counter(), time.process_time()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        spent, cpu = time.perf_counter() - began, time.process_time() - cpu
+        assert counts == [300] * streams, counts
+        yield f"{streams} of 1080p: {sum(counts) / spent:.0f} frames/s, {1e3 * cpu / sum(counts):.2f} ms of CPU a frame"
+
+
+CHECKS = [value for name, value in list(globals().items()) if name.startswith("check_")]
+
+
+def camera(path, gpu, **keys):
+    return open_camera(
+        "check", config.Camera(uri=str(path), model="m", pace="asap", **keys), ROOT, SystemClock(), gpu=gpu
+    )
+
+
+def shots(path, gpu, **keys):
+    """Yield the frames of a file."""
+    items = camera(path, gpu, **keys).frames(threading.Event())
+    try:
+        for item in items:
+            if isinstance(item, Frame):
+                yield item
+            else:
+                assert item.kind != "offline", item.reason
+    finally:
+        items.close()
+
+
+def logged(frames):
+    with structlog.testing.capture_logs() as lines:
+        items = list(frames)
+    return lines, items
+
+
+def read(card, surface):
+    """Y (H, W), and U and V (H/2, W/2 rounded up, 2), as NVDEC has them."""
+    dtype = np.uint16 if surface.sample_bytes == 2 else np.uint8
+    half = ((surface.height + 1) // 2, (surface.width + 1) // 2)
+    luma = card.fetch(surface.pixels, surface.pitch * surface.height, surface.ready)
+    chroma = card.fetch(surface.chroma, surface.chroma_pitch * half[0], surface.ready)
+    luma = luma.reshape(surface.height, -1).view(dtype)[:, : surface.width]
+    return luma, chroma.reshape(half[0], -1).view(dtype)[:, : 2 * half[1]].reshape(*half, 2)
+
+
+def truth(path):
+    """Yield the planes that FFmpeg decodes in software, laid out as NVDEC's."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            wide = frame.format.name.endswith("10le")
+            y, u, v = (plane_of(plane, wide) for plane in frame.planes)
+            yield y, np.dstack([u, v])
+
+
+def plane_of(plane, wide):
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    if wide:
+        return rows.view(np.uint16)[:, : plane.width] << 6
+    return rows[:, : plane.width].copy()
+
+
+def compare(got, wanted, what):
+    for name, a, b in zip(("luma", "chroma"), got, wanted, strict=True):
+        assert a.shape == b.shape, f"{what}: {name} {a.shape}, not {b.shape}"
+        if not np.array_equal(a, b):
+            off = a.astype(int) != b
+            first = tuple(int(i) for i in np.argwhere(off)[0])
+            raise AssertionError(f"{what}: {name} differs in {off.mean():.2%} of the samples, first at {first}")
+
+
+def made(clips, folder, frames=24):
+    for name, (codec, pix_fmt, size, options) in clips.items():
+        path = folder / (name.translate(str.maketrans(" :", "__")) + ".mkv")
+        yield name, make(path, codec, pix_fmt, size, options, frames)
+
+
+def real():
+    yield "street", STREET
+    if REAL.is_dir():
+        yield from ((path.stem, path) for path in sorted(REAL.glob("*.mp4")))
+
+
+def make(path, codec, pix_fmt, size, options, frames=24):
+    """Write a clip in which everything moves."""
+    width, height = size
+    rows, columns = np.ogrid[:height, :width]
+    rng = np.random.default_rng(0)
+    grain = rng.integers(0, 24, (height, width), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=dict(options))
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+        stream.codec_context.thread_count = 4
+        for number in range(frames):
+            waves = ((rows * 2 + columns + number * 5) % 200).astype(np.uint8)
+            rgb = np.dstack([waves + grain, np.roll(waves, number * 3, 1), 255 - waves])
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=pix_fmt)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def say(line):
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def run(card):
+    """Run all checks; return how many failed."""
+    failed = 0
+    for check in CHECKS:
+        began = time.perf_counter()
+        say(check.__name__.removeprefix("check_").replace("_", " "))
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                for line in check(card, Path(folder)):
+                    say(f"    {line}")
+        except Exception:  # noqa: BLE001 - the others are to be seen too
+            failed += 1
+            say(f"    FAILED\n{traceback.format_exc()}")
+        say(f"    {time.perf_counter() - began:.1f} s")
+    return failed
+
+
+if __name__ == "__main__":
+    failures = run(Card())
+    say(f"PyAV {av.__version__}: {failures} of {len(CHECKS)} checks failed")
+    sys.exit(failures > 0)
