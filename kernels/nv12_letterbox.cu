@@ -6,88 +6,117 @@
 //   surfaces    (N) Surface: what frame b is and where it lands; its weights say matrix, range and channel order
 //   out         (N, channels, height, width) float or half; every value is written
 //   channels    1 or 3
-//   pad         0..255, the pixel around the picture
-//   scale0..2, shift0..2   p * scale + shift, a channel
+//   pad         0..1, the pixel around the picture
+//   scale0..2, shift0..2   p * scale + shift of a pixel 0..1, a channel
 // Alignment: a P010 plane and its pitch are even; a chroma plane and its pitch are a multiple of one U, V pair.
-// Launch: block 128, grid (ceil(width / 128), ceil(height / 8), N). A thread makes eight pixels of a column.
+// Launch: block (128, 1), grid (ceil(width / 128), ceil(height / 8), N). A block makes 128 x 8 pixels, a thread
+// a column of them.
 
 #include "letterbox.cuh"
 
 // A pair is read at once: half as many loads.
-__device__ inline void split(unsigned short pair, float& u, float& v) {
-    u = as_float(pair & 0xffu);
-    v = as_float(pair >> 8 & 0xffu);
-}
-
+template <typename Pair>
 __device__ inline void split(unsigned pair, float& u, float& v) {
-    u = as_float(pair & 0xffffu);
-    v = as_float(pair >> 16);
+    u = __uint_as_float(__byte_perm(pair, RAISED, sizeof(Pair) == 2 ? 0x7440 : 0x7410));
+    v = __uint_as_float(__byte_perm(pair, RAISED, sizeof(Pair) == 2 ? 0x7441 : 0x7432));
 }
 
-template <typename Sample, typename Pair>
-class Planes {
-  public:
-    __device__ Planes(const Surface& frame, bool gray)
-        : frame_(frame), gray_(gray), down_(0, 1, 1), chroma_down_(0, 1, 1) {}
+// A column of the resized picture in one plane.
+template <typename Sample>
+struct Column {
+    const Sample* left;  // the first of its two samples in row 0
+    bool two;
+    float weight;
+    unsigned pitch;
 
-    __device__ void begin(int column, int row) {
-        int chroma_width = (frame_.width + 1) / 2, chroma_height = (frame_.height + 1) / 2;
-        across_ = Walk(column, frame_.width, frame_.new_width).tap();
-        chroma_across_ = Walk(column, chroma_width, frame_.new_width).tap();
-        down_ = Walk(row, frame_.height, frame_.new_height);
-        chroma_down_ = Walk(row, chroma_height, frame_.new_height);
+    __device__ Column(const unsigned char* plane, int pitch, int width, int column, const Surface& frame)
+        : pitch(pitch) {
+        Tap tap = tap_of(column, width, frame.new_width, frame.share_across);
+        left = reinterpret_cast<const Sample*>(plane) + tap.first;
+        two = tap.second != tap.first;
+        weight = tap.weight;
     }
 
-    __device__ void read(float* parts) {
-        Tap y = down_.tap();
-        down_.next();
-        parts[0] = bilinear<Sample, 1>(row<Sample>(frame_.pixels, y.first, frame_.pitch),
-                                       row<Sample>(frame_.pixels, y.second, frame_.pitch), across_, y.weight);
-        if (gray_) return;
-        Tap cy = chroma_down_.tap();
-        chroma_down_.next();
-        const Pair* above = row<Pair>(frame_.chroma, cy.first, frame_.chroma_pitch);
-        const Pair* below = row<Pair>(frame_.chroma, cy.second, frame_.chroma_pitch);
-        unsigned first = chroma_across_.first, second = chroma_across_.second;
-        float u[4], v[4], x = chroma_across_.weight;
-        split(__ldg(above + first), u[0], v[0]);
-        split(__ldg(above + second), u[1], v[1]);
-        split(__ldg(below + first), u[2], v[2]);
-        split(__ldg(below + second), u[3], v[3]);
-        parts[1] = mix(mix(u[0], u[1], x), mix(u[2], u[3], x), cy.weight);
-        parts[2] = mix(mix(v[0], v[1], x), mix(v[2], v[3], x), cy.weight);
+    __device__ void read(const Tap& down, unsigned* four) const {
+        read_four<1>(below(left, down.first, pitch), below(left, down.second, pitch), two, four);
+    }
+};
+
+// WHOLE: Surface::whole; the luma samples are the pixels then, with nothing to be worked out between them.
+template <typename Sample, typename Pair, bool GRAY, bool WHOLE>
+class Planes {
+  public:
+    static const int CHANNELS = GRAY ? 1 : 3, PLANES = GRAY ? 1 : 2, AT_ONCE = 4;
+
+    __device__ static int height(const Surface& frame, int plane) {
+        return plane == 0 ? frame.height : (frame.height + 1) / 2;
+    }
+
+    __device__ Planes(const Surface& frame, int column)
+        : luma_(frame.pixels, frame.pitch, frame.width, column, frame),
+          chroma_(frame.chroma, frame.chroma_pitch, (frame.width + 1) / 2, column, frame) {}
+
+    __device__ void read(int row, const Tap (*taps)[HIGH], int i) {
+        if (WHOLE)
+            samples_[i][0] = __ldg(below(luma_.left, taps[0][row].first, luma_.pitch));
+        else
+            luma_.read(taps[0][row], samples_[i]);
+        if (!GRAY) chroma_.read(taps[PLANES - 1][row], pairs_[i]);
+    }
+
+    __device__ void parts(int row, const Tap (*taps)[HIGH], int i, float* parts) const {
+        parts[0] = luma(samples_[i], taps[0][row].weight);
+        parts[1] = parts[2] = 0.0f;
+        if (!GRAY) {
+            float u[4], v[4], down = taps[PLANES - 1][row].weight;
+#pragma unroll
+            for (int k = 0; k < 4; ++k) split<Pair>(pairs_[i][k], u[k], v[k]);
+            parts[1] = bilinear(u, chroma_.weight, down);
+            parts[2] = bilinear(v, chroma_.weight, down);
+        }
     }
 
   private:
-    template <typename T>
-    __device__ static const T* row(const unsigned char* plane, int row, int pitch) {
-        return reinterpret_cast<const T*>(plane + (size_t)row * pitch);
+    __device__ float luma(const unsigned* samples, float down) const {
+        if (WHOLE) return as_float(samples[0]);
+        float y[4] = {raised(samples[0]), raised(samples[1]), raised(samples[2]), raised(samples[3])};
+        return bilinear(y, luma_.weight, down);
     }
 
-    const Surface& frame_;
-    bool gray_;
-    Tap across_, chroma_across_;
-    Walk down_, chroma_down_;
+    Column<Sample> luma_;
+    Column<Pair> chroma_;
+    unsigned samples_[AT_ONCE][4];
+    unsigned pairs_[AT_ONCE][4];
 };
+
+template <typename Sample, typename Pair, typename Out>
+__device__ inline void letterbox_of(
+    const Surface& frame, Out* out, int channels, int height, int width, float pad, const Scale& sum) {
+    if (channels == 1)
+        letterbox<Out, Planes<Sample, Pair, true, false>>(frame, out, height, width, pad, sum);
+    else if (frame.whole)
+        letterbox<Out, Planes<Sample, Pair, false, true>>(frame, out, height, width, pad, sum);
+    else
+        letterbox<Out, Planes<Sample, Pair, false, false>>(frame, out, height, width, pad, sum);
+}
 
 template <typename Out>
 __device__ inline void nv12_letterbox(
     const Surface* surfaces, Out* out, int channels, int height, int width, float pad, const Scale& sum) {
     const Surface frame = surfaces[blockIdx.z];
-    bool gray = channels == 1;
     if (frame.sample_bytes == 1)
-        letterbox(frame, out, channels, height, width, pad, sum, Planes<unsigned char, unsigned short>(frame, gray));
+        letterbox_of<unsigned char, unsigned short>(frame, out, channels, height, width, pad, sum);
     else
-        letterbox(frame, out, channels, height, width, pad, sum, Planes<unsigned short, unsigned>(frame, gray));
+        letterbox_of<unsigned short, unsigned>(frame, out, channels, height, width, pad, sum);
 }
 
-extern "C" __global__ void nv12_letterbox_f32(
+extern "C" __global__ void __launch_bounds__(128, 8) nv12_letterbox_f32(
     const Surface* surfaces, float* out, int channels, int height, int width, float pad, float scale0, float scale1,
     float scale2, float shift0, float shift1, float shift2) {
     nv12_letterbox(surfaces, out, channels, height, width, pad, {{scale0, scale1, scale2}, {shift0, shift1, shift2}});
 }
 
-extern "C" __global__ void nv12_letterbox_f16(
+extern "C" __global__ void __launch_bounds__(128, 8) nv12_letterbox_f16(
     const Surface* surfaces, Half* out, int channels, int height, int width, float pad, float scale0, float scale1,
     float scale2, float shift0, float shift1, float shift2) {
     nv12_letterbox(surfaces, out, channels, height, width, pad, {{scale0, scale1, scale2}, {shift0, shift1, shift2}});

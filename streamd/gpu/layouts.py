@@ -18,7 +18,9 @@ SURFACE = np.dtype(
         ("left", np.int32),
         ("top", np.int32),
         ("sample_bytes", np.int32),
-        ("unused", np.int32),
+        ("share_across", np.float32),
+        ("share_down", np.float32),
+        ("whole", np.int32),
         ("weights", np.float32, (3, 4)),
     ]
 )

@@ -30,9 +30,9 @@ class Scaling:
         s, h = (list(values) * (3 // len(values)) for values in (scale, shift))
         return Scaling(pad, (s[0], s[1], s[2]), (h[0], h[1], h[2]))
 
-    def arguments(self) -> list[np.float32]:
-        """Return the six numbers that end a kernel's arguments."""
-        return [np.float32(value) for value in (*self.scale, *self.shift)]
+    def arguments(self, white: int = 1) -> list[np.float32]:
+        """Return the six numbers that end a kernel's arguments, for a kernel whose pixels are 0..255 / `white`."""
+        return [np.float32(value) for value in (*(scale * white for scale in self.scale), *self.shift)]
 
 
 def nv12_letterbox(
@@ -86,15 +86,15 @@ def _letterbox(
         raise ValueError(f"{count} surfaces of {surfaces.shape[0]} bytes do not fill {out.shape}")
     kernels.get(kernel, f"{kernel}_{SUFFIX[out.dtype]}")(
         (_blocks(width, 128), _blocks(height, 8), count),
-        (128,),
+        (128, 1),
         [
             surfaces,
             out,
             np.int32(channels),
             np.int32(height),
             np.int32(width),
-            np.float32(scaling.pad),
-            *scaling.arguments(),
+            np.float32(scaling.pad / 255),
+            *scaling.arguments(255),
         ],
         stream=stream,
     )

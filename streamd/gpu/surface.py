@@ -25,10 +25,16 @@ def surface_table(
             row[name] = getattr(surface, name)
         for name in ("new_width", "new_height", "left", "top"):
             row[name] = getattr(place, name)
-        row["weights"][: len(rows)] = rows
+        row["share_across"], row["share_down"] = 0.5 / place.new_width, 0.5 / place.new_height
+        row["whole"] = _odd_multiple(surface.width, place.new_width) and _odd_multiple(surface.height, place.new_height)
+        row["weights"][: len(rows)] = rows / 255  # a kernel's pixels are 0..1: clipping costs nothing there
         if surface.sample_bytes == 2:
             row["weights"][:, :3] /= 256  # a sample of P010 has its bits at the top of 16
     return table.view(np.uint8)
+
+
+def _odd_multiple(size: int, new_size: int) -> bool:
+    return size % new_size == 0 and size // new_size % 2 == 1
 
 
 def letterbox_bytes(place: Letterbox, row_bytes: int) -> int:

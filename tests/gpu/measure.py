@@ -25,6 +25,7 @@ from streamd.preprocess import HostPreprocess
 from streamd.preprocess.reference import colour_rows, normalization, preprocess
 
 BATCH, WIDTH, HEIGHT, SETS = 16, 1920, 1080, 6
+OTHERS = ((1280, 720), (2560, 1440), (3840, 2160))  # sizes whose luma stands between samples
 SPEC = Input("images", 640, 640, dtype="float16")
 
 # What a first version does: the whole frame to RGB, the RGB resized, the small picture normalized and transposed.
@@ -83,6 +84,7 @@ def main() -> None:
 
 def seconds(stream, launches, repeats=30):
     """Time of one of `launches`, which are put into one graph; the median of many replays."""
+    cupy.cuda.Stream.null.synchronize()  # the inputs are made there, and `stream` does not wait for it
     with stream:
         for launch in launches:
             launch()
@@ -103,35 +105,55 @@ def seconds(stream, launches, repeats=30):
 
 
 def copy_bandwidth(stream):
-    """Bytes read and written a second by a device-to-device copy of 4 GiB; the clocks are up by then."""
+    """Bytes read and written a second by a device-to-device copy of 4 GiB; the clocks are up by then.
+
+    Not in a graph: there a copy goes another way, and moves two thirds of that.
+    """
     source = cupy.arange(1 << 30, dtype=cupy.uint32)
     target = cupy.empty_like(source)
-
-    def copy():
+    times = []
+    for _ in range(200):
+        begin, end = cupy.cuda.Event(), cupy.cuda.Event()
+        begin.record(stream)
         target.data.copy_from_device_async(source.data, source.nbytes, stream)
+        end.record(stream)
+        end.synchronize()
+        times.append(cupy.cuda.get_elapsed_time(begin, end) / 1e3)
+    return 2 * source.nbytes / float(np.median(times[-30:]))
 
-    seconds(stream, [copy], 200)
-    return 2 * source.nbytes / seconds(stream, [copy], 30)
+
+def frame_sets(width, height, place, weights):
+    """Batches of noise, which together are larger than the cache: planes, their table, and an output."""
+    rng = cupy.random.default_rng(0)
+    sets = []
+    for _ in range(SETS):
+        luma = rng.integers(0, 256, (BATCH, height, width), dtype=cupy.uint8)
+        chroma = rng.integers(0, 256, (BATCH, height // 2, width), dtype=cupy.uint8)
+        surfaces = [Surface(luma[i].data.ptr, width, width, height, chroma[i].data.ptr, width) for i in range(BATCH)]
+        table = surface_table(surfaces, [place] * BATCH, [weights] * BATCH)
+        out = cupy.empty((BATCH, 3, SPEC.height, SPEC.width), cupy.float16)
+        sets.append((luma, chroma, cupy.asarray(table), out))
+    return sets
 
 
 def letterboxed(report, kernels, stream, copied):
     place = Letterbox.place(WIDTH, HEIGHT, SPEC.width, SPEC.height)
     scaling = ops.Scaling.of(SPEC.pad, *(values.tolist() for values in normalization(SPEC)))
     weights = colour_rows(SPEC, Colour("bt709"))
-    rng = cupy.random.default_rng(0)
-    sets = []
-    for _ in range(SETS):
-        luma = rng.integers(0, 256, (BATCH, HEIGHT, WIDTH), dtype=cupy.uint8)
-        chroma = rng.integers(0, 256, (BATCH, HEIGHT // 2, WIDTH), dtype=cupy.uint8)
-        surfaces = [Surface(luma[i].data.ptr, WIDTH, WIDTH, HEIGHT, chroma[i].data.ptr, WIDTH) for i in range(BATCH)]
-        table = surface_table(surfaces, [place] * BATCH, [weights] * BATCH)
-        out = cupy.empty((BATCH, 3, SPEC.height, SPEC.width), cupy.float16)
-        sets.append((luma, chroma, cupy.asarray(table), out))
+    for width, height in OTHERS:
+        other = Letterbox.place(width, height, SPEC.width, SPEC.height)
+        sets = frame_sets(width, height, other, weights)
+        launches = [lambda s=s: ops.nv12_letterbox(kernels, s[2], BATCH, s[3], scaling, stream) for s in sets]
+        other_s = seconds(stream, launches * 3)
+        report[f"letterbox_{height}_us"] = other_s * 1e6
+        report[f"letterbox_{height}_of_copy"] = bytes_needed(other) * BATCH / other_s / copied
+    sets = frame_sets(WIDTH, HEIGHT, place, weights)
     launches = [lambda s=s: ops.nv12_letterbox(kernels, s[2], BATCH, s[3], scaling, stream) for s in sets]
     fast = seconds(stream, launches * 3)
     needed = bytes_needed(place) * BATCH
     report["letterbox_us"] = fast * 1e6
     report["letterbox_MB"] = needed / 1e6
+    report["letterbox_whole_frame_MB"] = BATCH * (WIDTH * HEIGHT * 3 // 2 + 3 * SPEC.width * SPEC.height * 2) / 1e6
     report["letterbox_of_copy"] = needed / fast / copied
     report["letterbox_frames_s"] = BATCH / fast
 
@@ -158,8 +180,9 @@ def bytes_needed(place):
         taps = np.concatenate((low, (low + 1)[at > low]))
         return np.unique(np.clip(taps, 0, size - 1)).astype(int)
 
-    luma = len(samples(HEIGHT, place.new_height)) * len(np.unique(samples(WIDTH, place.new_width) // 32))
-    pairs = len(samples(HEIGHT // 2, place.new_height)) * len(np.unique(samples(WIDTH // 2, place.new_width) // 16))
+    w, h, new_w, new_h = place.src_width, place.src_height, place.new_width, place.new_height
+    luma = len(samples(h, new_h)) * len(np.unique(samples(w, new_w) // 32))
+    pairs = len(samples(h // 2, new_h)) * len(np.unique(samples(w // 2, new_w) // 16))
     return 32 * (luma + pairs) + 3 * SPEC.width * SPEC.height * 2
 
 

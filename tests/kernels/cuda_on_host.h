@@ -51,6 +51,14 @@ inline unsigned __float_as_uint(float value) {
     memcpy(&bits, &value, sizeof bits);
     return bits;
 }
+// Bytes of a pair of words, picked by four digits: 0 to 3 of `low`, 4 to 7 of `high`.
+inline unsigned __byte_perm(unsigned low, unsigned high, unsigned digits) {
+    uint64_t both = (uint64_t)high << 32 | low;
+    unsigned picked = 0;
+    for (int i = 0; i < 4; ++i) picked |= (unsigned)(both >> 8 * (digits >> 4 * i & 7) & 255) << 8 * i;
+    return picked;
+}
+inline float __saturatef(float value) { return fminf(fmaxf(value, 0.0f), 1.0f); }
 inline float __uint_as_float(unsigned bits) {
     float value;
     memcpy(&value, &bits, sizeof value);

@@ -14,7 +14,7 @@ FLAGS = [
     *("-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-unused-function"),
     *("-fsanitize=shift,signed-integer-overflow", "-fno-sanitize-recover=all"),
 ]
-KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(')
+KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\([\d, ]+\) )?(\w+)\(')
 FIBERS = 48  # threads of a block that meet at barriers: enough for every case, an odd number of warps
 SCALARS = {
     np.int32: ctypes.c_int32,

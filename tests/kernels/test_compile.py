@@ -51,7 +51,7 @@ def text(size_of, fill, program):
 @pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.stem)
 def test_nvrtc_compiles_it_without_a_word(nvrtc, path, architecture):
     log, ptx = compile_to_ptx(nvrtc, path, architecture)
-    names = re.findall(r'extern "C" __global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(', path.read_text())
+    names = re.findall(r'extern "C" __global__ void (?:__launch_bounds__\([\d, ]+\) )?(\w+)\(', path.read_text())
     assert not log, log
     assert names and all(f".entry {name}(" in ptx for name in names)
 

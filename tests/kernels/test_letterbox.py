@@ -57,9 +57,9 @@ def assert_same(got, want, spec):
 class Nv12:
     """A random NV12 or P010 frame: where it lies on the device, and the picture it is."""
 
-    def __init__(self, rng, rig):
-        self.width, self.height = side(rng, 150), side(rng, 120)
-        self.sample_bytes = int(rng.choice([1, 2]))
+    def __init__(self, rng, rig, size=None, sample_bytes=None):
+        self.width, self.height = size or (side(rng, 150), side(rng, 120))
+        self.sample_bytes = sample_bytes or int(rng.choice([1, 2]))
         columns, rows = (self.width + 1) // 2, (self.height + 1) // 2
         self.colour = Colour(str(rng.choice(["bt601", "bt709"])), bool(rng.integers(2)))
         y = pitched(rng, self.height, self.width * self.sample_bytes, self.sample_bytes)
@@ -127,6 +127,22 @@ def test_pictures_of_the_right_size_are_scaled_and_turned_to_planes(rig, guarded
         )
         for got, picture in zip(rig.down(out), pixels, strict=True):
             assert_same(got, bgr.normalize(picture, spec), spec)
+
+
+@pytest.mark.parametrize(("width", "height", "side"), [(96, 54, 32), (21, 35, 7), (33, 17, 33), (640, 9, 128)])
+def test_a_picture_an_odd_number_of_times_as_large_becomes_what_the_reference_makes(rig, guarded, width, height, side):
+    """Then a new pixel stands on a luma sample, and the kernel reads no other."""
+    rng = np.random.default_rng(width)
+    for dtype, fit in (("float32", "letterbox"), ("float16", "stretch"), ("float32", "crop")):
+        spec = Input("images", side, side, dtype=dtype, fit=fit)
+        frames = [Nv12(rng, rig, (width, height), sample_bytes) for sample_bytes in (1, 2)]
+        weights = [colour_rows(spec, frame.colour) for frame in frames]
+        table = table_of(rig, spec, [frame.surface(rig) for frame in frames], weights)
+        for _ in rig.both_ways():
+            out = guarded((2, 3, side, side), spec.dtype)
+            ops.nv12_letterbox(rig.kernels, table, 2, out, scaling_of(spec), rig.stream)
+            for got, frame in zip(rig.down(out), frames, strict=True):
+                assert_same(got, preprocess(frame.picture, spec)[0], spec)
 
 
 def test_a_crop_of_a_very_long_picture_keeps_its_place(rig, guarded):
