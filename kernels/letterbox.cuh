@@ -20,7 +20,7 @@ struct alignas(16) Surface {
     int sample_bytes;             // 1: NV12; 2: P010
     float share_across;           // 1 / (2 new_width)
     float share_down;             // 1 / (2 new_height)
-    int whole;                    // 1: its sides are odd multiples of the new ones, and luma samples stand on new pixels
+    int whole;                    // 1: its sides are odd multiples of the new ones: a luma sample stands on each pixel
     float weights[3][4];          // a row a channel of the tensor, over (Y, U, V, 1) or (B, G, R, 1); makes 0..1
 };
 
