@@ -1,11 +1,11 @@
 """An ONNX graph made ready to be quantized, and who makes and who reads each of its tensors.
 
-`load` refuses what cannot be quantized, raises the opset, turns constants into initializers, folds batch
-normalisation into the convolution before it and gives every node a name of its own.
+`load` refuses what cannot be quantized, raises the opset, turns constants into initializers, drops what nobody reads,
+folds batch normalisation into the convolution before it and gives every node a name of its own.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,7 @@ def prepare(model: onnx.ModelProto, name: str = "model") -> Graph:
     graph = Graph(opset.raised(model, name), name)
     _drop_constant_inputs(graph)
     graph.settle_constants()
+    graph.replace(living(graph.nodes, graph.outputs))
     _fold_batch_normalisation(graph)
     _name_nodes(graph)
     _drop_empty_regions(graph)
@@ -160,6 +161,17 @@ def prepare(model: onnx.ModelProto, name: str = "model") -> Graph:
     graph.model.CopyFrom(shape_inference.infer_shapes(graph.model))
     graph.index()
     return graph
+
+
+def living(nodes: Sequence[NodeProto], outputs: Iterable[str]) -> list[NodeProto]:
+    """Return those of `nodes` that `outputs` depend on."""
+    needed = set(outputs)
+    kept = []
+    for node in reversed(nodes):
+        if not needed.isdisjoint(node.output):
+            needed.update(reads(node))
+            kept.append(node)
+    return kept[::-1]
 
 
 def reads(node: NodeProto) -> list[str]:

@@ -86,6 +86,12 @@ class _View:
                 found += [sink for name in node.output for sink in self.sinks(name)]
         return found
 
+    def is_answered(self, q: NodeProto) -> bool:
+        """Whether what `q` quantizes goes into an answer; a feature may be answered in float, and quantized beside."""
+        names = [name for dq in self.graph.consumers[q.output[0]] for name in dq.output]
+        readers = [reader for name in names for reader in self.graph.consumers[name]]
+        return not self.head.decode.isdisjoint(r.name for r in readers) or not set(names).isdisjoint(self.graph.outputs)
+
 
 def _absurd_scale(view: _View) -> Iterator[Finding]:
     for node in view.pairs:
@@ -134,7 +140,7 @@ def _box_and_score(view: _View) -> Iterator[Finding]:
     for node in view.graph.nodes:
         if node.op_type == "Concat" and node.name in view.head.decode:
             quantized = [name for name in node.input if view.source(name) is not None]
-            if quantized or any(view.sinks(name) for name in node.output):
+            if quantized or any(view.is_answered(sink) for name in node.output for sink in view.sinks(name)):
                 why = "it joins what the network answers, boxes with scores, and one scale for both makes scores 0"
                 yield Finding("error", "box-and-score-concat", node.name, why, "leave the decoding in floating point")
 
@@ -196,7 +202,7 @@ def _unequal_scales(view: _View) -> Iterator[Finding]:
         if not carries(view.bare, node) or (node.op_type == "Add" and len(node.input) != 2):
             continue
         pairs = [pair for name in moved(node) if (pair := view.source(name)) is not None]
-        if node.op_type != "Add":
+        if pairs and node.op_type != "Add":
             pairs += [sink for name in node.output for sink in view.sinks(name)]
         scales = {float(np.ravel(scale)[0]) for pair in pairs if (scale := view.scale(pair)) is not None and scale.size}
         if len(scales) > 1:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from onnx import NodeProto, TensorProto
 
-from streamd.int8.graph import Graph, attribute
+from streamd.int8.graph import Graph, attribute, captured
 from streamd.int8.head import Head, find
 
 CARRIERS = {"Concat", "Add", "MaxPool", "Resize"}
@@ -37,7 +37,7 @@ class Placement:
     layers: list[str] = field(default_factory=list)  # weighted nodes that are quantized
     carriers: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)  # weighted nodes that the user, or their type, keeps in float
-    left: set[str] = field(default_factory=set)  # all nodes that the user keeps in float
+    left: set[str] = field(default_factory=set)  # all nodes that the user keeps in float, or the runtime needs so
     readers: dict[str, list[tuple[str, int]]] = field(default_factory=dict)  # tensor -> (node, input number)
     groups: list[tuple[str, ...]] = field(default_factory=list)  # quantized tensors of one scale, at least two
     pictures: set[str] = field(default_factory=set)  # tensors that hold the input's own values, moved at most
@@ -48,7 +48,7 @@ class Placement:
         return tuple(self.readers)
 
     def leaves(self, node: NodeProto) -> bool:
-        """Whether `node` stays in floating point: it is the head's, or the user keeps it."""
+        """Whether `node` stays in floating point: it is the head's, or is left so."""
         return node.name in self.left or (not self.whole and node in self.head)
 
 
@@ -59,7 +59,7 @@ def plan(graph: Graph, keep: Keep = lambda _: False, *, whole: bool = False) -> 
     """
     head = find(graph)
     placement = Placement(Head(frozenset(), head.decode) if whole else head, whole)
-    placement.left = {node.name for node in graph.nodes if keep(node)}
+    placement.left = {node.name for node in graph.nodes if keep(node)} | _before_bodies(graph)
     floats = _float_tensors(graph)
     sharing = _Sharing()
 
@@ -144,6 +144,20 @@ def _feeding(graph: Graph, free: Keep) -> set[str]:
         elif node.op_type == "Relu" and node.output[0] in feeds:
             feeds.add(node.input[0])  # ResNet: Add, then Relu, then the next layer
     return feeds
+
+
+def _before_bodies(graph: Graph) -> set[str]:
+    """Return the nodes that move values to where a branch or a loop body takes them from outside.
+
+    ONNX Runtime (1.31) passes a DequantizeLinear on through such nodes, and aborts where a body reads the last.
+    """
+    taken = {name for node in graph.nodes for name in captured(node)}
+    found = set()
+    for node in reversed(graph.nodes):
+        if node.op_type in TRANSPARENT | {"MaxPool"} and not taken.isdisjoint(node.output):
+            found.add(node.name)
+            taken.add(node.input[0])
+    return found
 
 
 def _pictures(graph: Graph) -> set[str]:

@@ -17,8 +17,8 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from streamd.frames import F32
-from streamd.int8.graph import Array, Graph, captured, reads
-from streamd.int8.placement import TRANSPARENT, Placement
+from streamd.int8.graph import Array, Graph, captured, living, reads
+from streamd.int8.placement import CARRIERS, TRANSPARENT, Placement
 from streamd.int8.scales import TOP, Scales, quantize_weight
 from streamd.int8.softmax import inner_axis, written_out
 
@@ -68,6 +68,7 @@ class _Writer:
         self._pairs = {name: _Pair(scale, zero) for name, scale in scales.activations.items() if name not in idle}
         self._reads = {(node, i) for name, all_ in placement.readers.items() if name in self._pairs for node, i in all_}
         self._movers: dict[str, set[str]] = defaultdict(set)  # tensor that was passed a scale -> who may read it so
+        self._floating = self._moved_to_float()
         if profile.integer_layers:
             self._add_passed_on()
             self._add_layer_outputs(scales)
@@ -78,7 +79,7 @@ class _Writer:
         made.CopyFrom(self._graph.model)
         del made.graph.node[:]
         del made.graph.value_info[:]
-        made.graph.node.extend(self._nodes())
+        made.graph.node.extend(living(list(self._nodes()), self._graph.outputs))
         used = {name for node in made.graph.node for name in reads(node)}
         constants = [*self._graph.model.graph.initializer, *self._constants]
         outputs = set(self._graph.outputs)
@@ -118,7 +119,7 @@ class _Writer:
             return True
         if node.input[i] in self._movers:
             return i == 0 and node.name in self._movers[node.input[i]]
-        return self._profile.integer_layers and not self._leaves(node)
+        return self._profile.integer_layers and not self._leaves(node) and node.name not in self._floating
 
     def _pair(self, name: str) -> Iterator[NodeProto]:
         pair = self._pairs.get(name)
@@ -155,13 +156,23 @@ class _Writer:
         self._constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
+    def _moved_to_float(self) -> set[str]:
+        """Return the nodes that move values to the head, or to what is kept: they need not be rounded on the way."""
+        found: set[str] = set()
+        for node in reversed(self._graph.nodes):
+            readers = [reader for name in node.output for reader in self._graph.consumers[name]]
+            if node.op_type in TRANSPARENT | CARRIERS and any(r.name in found or self._leaves(r) for r in readers):
+                found.add(node.name)
+        return found
+
     def _add_passed_on(self) -> None:
         """Give what Split, Slice and their like read the scale that all their results share.
 
         Whoever else reads it does so in floating point: a scale of a part need not hold the rest.
         """
         for node in reversed(self._graph.nodes):
-            pair = self._pair_of_results(node) if node.op_type in TRANSPARENT and not self._leaves(node) else None
+            moves = node.op_type in TRANSPARENT and not self._leaves(node) and node.name not in self._floating
+            pair = self._pair_of_results(node) if moves else None
             name = node.input[0] if pair else ""
             if pair and (name not in self._pairs or (name in self._movers and self._pairs[name] == pair)):
                 self._pairs[name] = pair

@@ -18,7 +18,7 @@ def inner_axis(graph: Graph, node: NodeProto) -> int | None:
         return None
     ranks = [len(v.type.tensor_type.shape.dim) for v in graph.model.graph.value_info if v.name == node.input[0]]
     axis = int(str(attribute(node, "axis", -1)))
-    return None if not ranks or axis % ranks[0] == ranks[0] - 1 else axis
+    return None if not any(ranks) or axis % ranks[0] == ranks[0] - 1 else axis
 
 
 def written_out(node: NodeProto, axis: int) -> tuple[TensorProto, Iterator[NodeProto]]:

@@ -190,3 +190,9 @@ def test_batch_normalisation_by_its_own_batch_stays(net, run):
     y, *_ = net.node("BatchNormalization", x, *values, outputs=3, training_mode=1)
     model = net.model(y)
     agree(run, model, graphs.prepare(model).model, (1, 3, 64, 64))
+
+
+def test_what_nobody_reads_is_dropped(net):
+    x = net.conv("images", 3, 4, name="read")
+    net.layer(x, 4, 4, name="unread")
+    assert [node.name for node in graphs.prepare(net.model(x)).nodes] == ["read"]

@@ -167,3 +167,15 @@ def test_errors_come_first_and_say_everything(files):
     for finding in lint(files["naive"]):
         assert all((finding.node, finding.why, finding.mend))
         assert str(finding).startswith(f"{finding.severity}: {finding.node}: ")
+
+
+@pytest.mark.parametrize("runtime", ["tensorrt", "onnxruntime"])
+def test_a_feature_that_is_answered_in_float_and_quantized_beside_is_no_error(net, pictures, runtime):
+    x = net.node("Concat", net.layer("images", 3, 8), net.layer("images", 3, 8), axis=1)
+    y = net.node("Split", x, net.constant(np.array([4, 12], np.int64)), outputs=2, axis=1)
+    z = net.node("Concat", net.layer(y[0], 4, 8), net.layer(y[1], 12, 8), axis=1)
+    graph = graphs.prepare(net.model(net.node("Mul", x, net.constant(np.float32(2))), net.conv(z, 16, 4), y[0]))
+    placement = plan(graph)
+    scales = choose(graph, placement, calibrate(graph, pictures), minmax)
+    model = qdq.write(graph, placement, scales, qdq.TENSORRT if runtime == "tensorrt" else qdq.CPU)
+    assert rules(model, runtime) <= {"single-precision"}

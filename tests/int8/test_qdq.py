@@ -290,3 +290,39 @@ def test_a_node_that_the_user_keeps_reads_float_in_both_files(detector_model, pi
     for profile in (qdq.TENSORRT, qdq.CPU):
         (pool,) = (node for node in made.write(profile).graph.node if node.name == "pool0")
         assert not pool.input[0].endswith("/dequantized")
+
+
+def test_what_a_loop_takes_from_outside_is_not_moved_there_in_codes(net, pictures, run):
+    """ONNX Runtime would pass the DequantizeLinear on to the loop, and abort."""
+    x = net.layer("images", 3, 8)
+    pooled = net.node("MaxPool", net.node("MaxPool", x, kernel_shape=[1, 1]), kernel_shape=[1, 1])
+    value = onnx.helper.make_tensor_value_info
+    ins = [value("i", TensorProto.INT64, []), value("go", TensorProto.BOOL, []), value("v", TensorProto.FLOAT, None)]
+    outs = [value("on", TensorProto.BOOL, []), value("w", TensorProto.FLOAT, None)]
+    inner = [onnx.helper.make_node("Identity", ["go"], ["on"]), onnx.helper.make_node("Add", ["v", pooled], ["w"])]
+    body = onnx.helper.make_graph(inner, "body", ins, outs)
+    y = net.node("Loop", net.constant(np.int64(2)), net.constant(np.array(True)), pooled, body=body)
+    y = net.layer(net.node("Add", net.layer(y, 8, 8), net.layer(x, 8, 8)), 8, 8)
+    made = Made(net.model(net.conv(y, 8, 4)), pictures)
+    (expected,) = run(made.graph.model, pictures[0]).values()
+    for profile in (qdq.TENSORRT, qdq.CPU):
+        (got,) = run(made.write(profile), pictures[0], fused=True).values()
+        assert close(expected, got, 0.1)
+
+
+def test_the_head_reads_a_part_of_a_feature_in_float_in_both_files(net, pictures):
+    x = net.layer("images", 3, 8)
+    ends = [net.constant(np.array([v], np.int64)) for v in (0, 4, 1)]
+    part = net.node("Slice", x, *ends, name="part")
+    made = Made(net.model(net.conv(part, 4, 4, name="last"), net.conv(net.layer(x, 8, 8), 8, 4)), pictures)
+    for profile in (qdq.TENSORRT, qdq.CPU):
+        (node,) = (node for node in made.write(profile).graph.node if node.name == "part")
+        assert node.input[0] == x
+
+
+def test_a_softmax_of_unknown_rank_is_left(net):
+    x = net.node("Softmax", net.conv("images", 3, 4), axis=1)
+    graph = graphs.prepare(net.model(net.node("Relu", x)))
+    for value in graph.model.graph.value_info:  # as after a loop
+        value.type.tensor_type.ClearField("shape")
+    assert [softmax.inner_axis(graph, node) for node in graph.nodes if node.op_type == "Softmax"] == [None]
