@@ -7,6 +7,7 @@ import click
 
 from streamd import output
 from streamd.cli.bar import progress
+from streamd.cli.fraction import FRACTION
 from streamd.config.files import locate
 
 Sum = click.Choice(["host", "exact"])
@@ -20,7 +21,7 @@ Sum = click.Choice(["host", "exact"])
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 256), help="Pictures in one run.")
 @click.option("--threads", default=0, type=click.IntRange(0, 256), help="Of ONNX Runtime; 0 (the default): one a core.")
 @click.option("--limit", default=0, type=click.IntRange(0), help="Pictures, spread over the data, or frames a video.")
-@click.option("--confidence", default=0.25, show_default=True, type=click.FloatRange(0, 1), help="With --reference.")
+@click.option("--confidence", default=0.25, show_default=True, type=FRACTION, help="With --reference.")
 @click.option("--preprocess", default="host", show_default=True, type=Sum, help="Of the models.")
 @click.option("--reference-preprocess", default="host", show_default=True, type=Sum, help="Of the reference.")
 @click.option("--draw", type=click.Path(path_type=Path), help="A folder for pictures with truth and findings.")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from streamd.errors import ModelError
+
 
 @click.command("lint")
 @click.argument("model", type=click.Path(path_type=Path))
@@ -21,7 +23,10 @@ def command(model: Path, runtime: str | None) -> None:
     from streamd.int8.lint import lint  # noqa: PLC0415
 
     kind = runtime or ("onnxruntime" if model.name.endswith(".cpu.onnx") else "tensorrt")
-    findings = lint(graph.read(model), "onnxruntime" if kind == "onnxruntime" else "tensorrt")
+    loaded = graph.read(model)
+    if not {node.op_type for node in loaded.graph.node} & graph.QUANTIZED:
+        raise ModelError(f"{model}: is not quantized", mend="name a file that `streamd quantize` wrote, or its like")
+    findings = lint(loaded, "onnxruntime" if kind == "onnxruntime" else "tensorrt")
     for finding in findings:
         click.echo(finding)
     errors = sum(finding.severity == "error" for finding in findings)

@@ -8,6 +8,7 @@ import click
 from streamd import output
 from streamd.cli.bar import progress
 from streamd.cli.calibrate import FRAMES, run, stretch
+from streamd.cli.fraction import FRACTION
 from streamd.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -43,12 +44,10 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--judge", multiple=True, type=PATH, help="Pictures or videos to judge on, instead of a part of --data.")
 @click.option("--judge-part", default="0:1", show_default=True, callback=stretch, metavar="FROM:TO")
-@click.option("--confidence", default=0.25, show_default=True, type=click.FloatRange(0, 1), help="Of what is judged.")
+@click.option("--confidence", default=0.25, show_default=True, type=FRACTION, help="Of what is judged.")
 @click.option("--frames", default=200, show_default=True, type=FRAMES, help="Most pictures of --data; 0 for all.")
 @click.option("--part", default="0:1", show_default=True, callback=stretch, metavar="FROM:TO", help="Of --data.")
-@click.option(
-    "--min-agreement", default=0.9, show_default=True, type=click.FloatRange(0, 1), help="With float, at IoU 0.5."
-)
+@click.option("--min-agreement", default=0.9, show_default=True, type=FRACTION, help="With float, at IoU 0.5.")
 @click.option("--force", is_flag=True, help="Write the files also below --min-agreement.")
 @click.option("--write-cache", type=PATH, help="Write the scales as a cache for TensorRT 10 or older, too.")
 @click.option("--tensorrt-version", default="8.6.0", show_default=True, help="That the cache is for.")
@@ -194,6 +193,8 @@ def held_out(piece: "Workpiece", given: dict[str, Any]) -> "Judge | None":
     if not given["judge"]:
         return None
     pictures = [one.copy() for one in data.shown(data.find(given["judge"]), JUDGED, part=given["judge_part"])]
+    if not pictures:
+        raise DataError("--judge: no picture to judge on", mend="name pictures or videos, or widen --judge-part")
     return Judge(piece.path, pictures, given["confidence"])
 
 

@@ -26,6 +26,7 @@ HEADER = re.compile(r"TRT-(\d{4,6})-(\w+)")
 VALUE = re.compile(r"[0-9a-fA-F]{8}")
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(\.\d+)?")
 ABSURD = 1e4  # a scale beyond it means values beyond a million
+DEAD = 1e-9  # a scale below it means that nothing was there
 MANY = 5  # scales from which a median says something
 MEND = "calibrate again, or mend the line"
 
@@ -67,6 +68,7 @@ def read(path: Path) -> Cache:
                 raise DataError(f"{path}:{number}: {name} has a scale already, on line {lines[name]}", mend=MEND)
             lines[name], cache.scales[name] = number, scale
     _refuse_inverted(path, cache.scales, lines)
+    _refuse_empty(path, cache.scales, lines)
     return cache
 
 
@@ -150,6 +152,17 @@ def _refuse_inverted(path: Path, scales: Mapping[str, float], lines: Mapping[str
         raise DataError(
             f"{path}:{lines[name]}: the scale of {name} is {scales[name]:g}, for values up to {scales[name] * TOP:g}",
             mend="the file looks inverted: a scale is amax / 127, not 127 / amax",
+        )
+
+
+def _refuse_empty(path: Path, scales: Mapping[str, float], lines: Mapping[str, int]) -> None:
+    """Refuse a cache of dead tensors: one may be zero throughout, not most of them."""
+    dead = [name for name, scale in scales.items() if scale < DEAD]
+    if 2 * len(dead) > len(scales):
+        raise DataError(
+            f"{path}:{lines[dead[0]]}: the scale of {dead[0]} is {scales[dead[0]]:g}, and {len(dead)} of {len(scales)} "
+            f"are as small",
+            mend="calibrate again, on real pictures",
         )
 
 

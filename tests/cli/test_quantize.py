@@ -184,6 +184,32 @@ def test_best_without_pictures_is_told_before_the_work(made, tmp_path):
     assert "--method best needs pictures to judge on" in line
 
 
+def test_nothing_to_judge_on_is_told_before_anything_is_written(made, tmp_path):
+    shape = np.array([1, 3, 16, 16], "<i4")
+    (tmp_path / "batch").write_bytes(shape.tobytes() + bytes(4 * shape.prod()))
+    options = (
+        "--calibration",
+        made / "seen",
+        "--method",
+        "mse",
+        "--out",
+        tmp_path / "o",
+        "--judge",
+        tmp_path / "batch",
+    )
+    assert "--judge: no picture to judge on; name pictures" in refused("quantize", made / "net.onnx", *options)
+    assert content(tmp_path) == {"batch"}
+
+
+def test_lint_tells_a_model_that_is_not_quantized(made):
+    assert "net.onnx: is not quantized; name a file" in refused("lint", made / "net.onnx")
+
+
+def test_no_number_is_no_agreement(made, tmp_path):
+    options = ("--calibration", made / "seen", "--out", tmp_path / "o", "--min-agreement", "nan")
+    assert streamd("quantize", made / "net.onnx", *options).exit_code == 2
+
+
 def test_held_out_pictures_are_bounded_however_many_there_are(monkeypatch):
     class One:
         def copy(self):

@@ -74,6 +74,15 @@ def test_an_inverted_cache_is_refused(tmp_path):
         cache.read(path)
 
 
+@pytest.mark.parametrize("value", ["00000000", "00000001"])
+def test_a_cache_of_dead_tensors_is_refused(tmp_path, value):
+    text = f"TRT-8600-EntropyCalibration2\nimages: 3c010204\na: {value}\nb: {value}\n"
+    with pytest.raises(DataError, match=r":3: the scale of a is .*, and 2 of 3 are as small; calibrate again"):
+        cache.read(written(tmp_path, text))
+    one = f"TRT-8600-EntropyCalibration2\nimages: 3c010204\na: {value}\n"
+    assert len(cache.read(written(tmp_path, one)).scales) == 2
+
+
 def test_binary_data_is_refused(tmp_path):
     path = tmp_path / "x.cache"
     path.write_bytes(b"\xff\xfe\x00")
