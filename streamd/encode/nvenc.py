@@ -59,7 +59,9 @@ class OnDevice:
 
     def __init__(self, gpu: Gpu) -> None:
         self._gpu = gpu
-        self._context = CudaContext(gpu.index, primary_ctx=True)  # the context that CuPy works in
+        # What is current at the first frame: CUDA's primary context, which CuPy works in. By its name FFmpeg would not
+        # take it, for it insists on flags that CuPy does not set (libavutil/hwcontext_cuda.c, cuda_context_init).
+        self._context = CudaContext(gpu.index, primary_ctx=False, current_ctx=True)
 
     def takes(self, picture: Picture | Surface) -> bool:
         """Tell whether it is even NV12 in one piece."""
