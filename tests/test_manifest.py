@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streamd import manifest
 from streamd.errors import ModelError
@@ -21,6 +22,7 @@ FULL = Manifest(
     training={"seed": 1, "map": 0.5},
     quantization={"method": "entropy"},
 )
+BUILT = {"tensorrt": "10.3", "gpu": "", "compute_capability": "", "onnx_sha256": "cd"}
 LEAST = {"head": "yolov8", "labels": ["person"], "input": {"name": "images", "width": 64, "height": 32}}
 
 
@@ -42,6 +44,29 @@ def test_it_stands_beside_the_model(model):
 def test_what_is_saved_is_loaded(model):
     assert manifest.save(FULL, model) == manifest.beside(model)
     assert manifest.load(model) == FULL
+
+
+@pytest.fixture
+def engine(tmp_path):
+    return tmp_path / "street.engine"
+
+
+def test_an_engine_and_its_onnx_file_have_one_each(model, engine):
+    manifest.save(replace(FULL, built=None), model)
+    assert manifest.load(engine) is None
+    assert manifest.save(FULL, engine).name == "street.engine.json"
+    assert manifest.load(engine) == FULL
+
+
+@pytest.mark.parametrize("said", [{}, {"sha256": "ab", "built": {**BUILT, "gpu": "A10"}}])
+def test_an_engine_may_have_one_by_the_plain_name(model, engine, said):
+    found = manifest.load(write(model, LEAST | said) and engine)
+    assert found.head == "yolov8"
+
+
+def test_what_an_engine_was_built_by_may_say_less_or_more(engine):
+    write(engine, LEAST | {"built": {**BUILT, "of a later version": 1}})
+    assert manifest.load(engine).built == Built("10.3", "", "", "cd")
 
 
 def test_a_model_without_one(model):

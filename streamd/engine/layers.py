@@ -70,7 +70,7 @@ def of_json(text: str) -> list[Layer]:
         ModelError: it is not JSON, or the engine was built without layer information.
     """
     try:
-        rows = json.loads(text)["Layers"]
+        rows = list(json.loads(text)["Layers"])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"the engine inspector's answer cannot be read: {error}") from error
     if any(not isinstance(row, Mapping) for row in rows):
