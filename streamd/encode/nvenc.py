@@ -59,9 +59,7 @@ class OnDevice:
 
     def __init__(self, gpu: Gpu) -> None:
         self._gpu = gpu
-        # What is current at the first frame: CUDA's primary context, which CuPy works in. By its name FFmpeg would not
-        # take it, for it insists on flags that CuPy does not set (libavutil/hwcontext_cuda.c, cuda_context_init).
-        self._context = CudaContext(gpu.index, primary_ctx=False, current_ctx=True)
+        self._context: CudaContext | None = None
 
     def takes(self, picture: Picture | Surface) -> bool:
         """Tell whether it is even NV12 in one piece."""
@@ -79,6 +77,7 @@ class OnDevice:
             picture.ready.synchronize()
         rows = picture.height + picture.height // 2
         with self._gpu.active():
+            self._context = self._context or self._current()
             memory: Any = cast(Any, self._gpu.memory(picture.pixels, rows * picture.pitch, picture.owner))
             planes = memory.reshape(rows, picture.pitch)[:, : picture.width]
             return av.VideoFrame.from_dlpack(
@@ -87,6 +86,15 @@ class OnDevice:
                 device_id=self._gpu.index,
                 cuda_context=self._context,
             )
+
+    def _current(self) -> CudaContext:
+        """Return the context that is current: CUDA's primary one, which CuPy works in.
+
+        By its name FFmpeg would not take it, for it insists on flags that CuPy does not set
+        (libavutil/hwcontext_cuda.c, cuda_context_init).
+        """
+        self._gpu.mark_decoded()  # a thread has no current context before it first needs one
+        return CudaContext(self._gpu.index, primary_ctx=False, current_ctx=True)
 
 
 def takes_surfaces(gpu: Gpu) -> bool:
