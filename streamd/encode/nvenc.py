@@ -52,7 +52,7 @@ class OnDevice:
     """NV12 surfaces as they are in the memory of their GPU: nothing is copied.
 
     NVENC is told where the luma is and finds the chroma behind it, so only a surface whose planes stand so is taken
-    (FFmpeg 8.1, libavcodec/nvenc.c, nvenc_register_frame). The frame keeps the surface's memory until it is coded.
+    (libavcodec/nvenc.c, nvenc_register_frame). The frame keeps the surface's memory until it is coded.
     """
 
     pix_fmt = ON_DEVICE
