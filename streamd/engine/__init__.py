@@ -14,8 +14,9 @@ progress.py     how far the build is, from TensorRT's nested phases
 watch.py        what TensorRT says meanwhile: its log, its progress, and whether to stop
 timing.py       the timing cache of a GPU, kept between builds
 calibrators.py  implicit INT8 before TensorRT 11: its calibrators, fed with the project's own pictures
-ranges.py       implicit INT8 before TensorRT 11: ranges from the project's own scales
-audit.py        what became of each layer: its precision, and what conversions cost; layers.py reads what TensorRT tells
+ranges.py       implicit INT8 before TensorRT 11: ranges from the project's own scales; data.py finds both
+audit.py        what became of each layer: its precision, and what conversions cost
+layers.py       the layers, read from what TensorRT tells of them; inspector.py asks its engine inspector
 parity.py       an engine against ONNX Runtime on real frames
 deliver.py      engine and manifest, put where they belong
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import structlog
 from msgspec.structs import replace
 
 from streamd.engine import network, ranges, source
@@ -18,7 +19,8 @@ from streamd.engine.ask import Ask
 from streamd.engine.audit import Audit, audit
 from streamd.engine.calibrators import Feed, calibrator
 from streamd.engine.configure import configure, profile
-from streamd.engine.layers import of_log
+from streamd.engine.inspector import inspect
+from streamd.engine.layers import Layer, of_log
 from streamd.engine.source import Source
 from streamd.engine.target import Target
 from streamd.engine.timing import TimingCache
@@ -89,6 +91,8 @@ def build(
     """
     begun = time.monotonic()
     attempt = _Attempt(library, ask, target, watch, timing, implicit or Implicit())
+    if ask.implicit and read.quantized:
+        raise ModelError(f"{ask.model}: its Q and DQ nodes say what is INT8", mend=f"leave out --int8 {ask.int8}")
     wanted = source.settled(read, ask.size)
     if ask.fp16 and not ask.implicit:
         wanted = source.halved(wanted)
@@ -97,19 +101,20 @@ def build(
     try:
         if reason:
             raise CannotBuild(reason)
-        plan, described, layers = attempt(wanted)
+        plan, described = attempt(wanted)
         notes: tuple[str, ...] = ()
     except CannotBuild as error:
         if not integer or ask.strict:
             raise ModelError(f"{ask.model}: {error.what}", mend=_mend(integer)) from error
         watch.clear()
         wanted = source.without_int8(wanted) if wanted.quantized else source.halved(wanted)
-        plan, described, layers = attempt(wanted, fallback=True)
+        plan, described = attempt(wanted, fallback=True)
         notes = (f"INT8 cannot be built ({error.what}): this is FP16",)
     precision: Precision = "fp16" if notes else "int8" if integer else "fp16" if wanted.half else "fp32"
+    facts = replace(built(library, ask, read, target), profile=attempt.profile)
+    layers = attempt.layers(plan, facts)
     told = audit(layers) if layers else None
-    facts = replace(built(library, ask, read, target), profile=attempt.profile, verdict=told.verdict if told else "")
-    described = replace(described, precision=precision, built=facts)
+    described = replace(described, precision=precision, built=replace(facts, verdict=told.verdict if told else ""))
     return Made(plan, described, told, time.monotonic() - begun, notes)
 
 
@@ -134,7 +139,7 @@ class _Attempt:
         self._logger = library.logger(watch)  # outlives everything that was made with it
         self.profile: tuple[int, ...] = ()
 
-    def __call__(self, wanted: Source, *, fallback: bool = False) -> tuple[bytes, Manifest, list[Any]]:
+    def __call__(self, wanted: Source, *, fallback: bool = False) -> tuple[bytes, Manifest]:
         library, watch, logger = self._library, self._watch, self._logger
         ask = dataclasses.replace(self._ask, int8="qdq") if fallback else self._ask
         builder = network.open_builder(library, logger, watch)
@@ -159,7 +164,20 @@ class _Attempt:
             raise CannotBuild(f"{library} made no engine: {watch.reason()}")
         if self._timing is not None:
             self._timing.save(config)
-        return bytes(made), described, of_log(watch.layers)
+        return bytes(made), described
+
+    def layers(self, plan: bytes, facts: Built) -> list[Layer]:
+        """Return what became of each layer: from the inspector where there is a GPU, else from the build's log.
+
+        Nothing where neither tells: an audit is worth no engine.
+        """
+        if self._target is None:
+            return of_log(self._watch.layers)
+        try:
+            return inspect(self._library, self._logger, plan, facts)
+        except ModelError as error:
+            structlog.get_logger().warning("engine not audited", reason=str(error))
+            return of_log(self._watch.layers)
 
     def _make_int8(self, ask: Ask, parsed: network.Network, config: Any) -> list[Any]:  # noqa: ANN401
         """Set what implicit INT8 needs, and return what must live as long as the build."""

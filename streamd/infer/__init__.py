@@ -14,6 +14,7 @@
     onnxruntime.py  the backend for `.onnx` on the CPU; session.py opens its sessions, settle.py settles their shapes
     ort_cuda.py     the backend for `.onnx` on a GPU
     device.py       the slots of a backend on a GPU
+    library.py      the TensorRT that is installed, by what it has; engines.py tells of `.engine` files without it
     batcher.py      gathers the frames that share a run
 
 The room knows tensors and files. It must never know what a box is, nor where frames come from.

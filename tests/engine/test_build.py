@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from streamd import manifest
 from streamd.infer import files
@@ -158,6 +159,53 @@ def test_a_fixed_batch_is_kept(streamd_build, yolox, tmp_path):
     done = streamd_build(yolox[0], "--out", tmp_path / "o.engine", "--batch", "1,2,4")
     assert done.returncode == 1
     assert "its batch is fixed at 1, --batch says 1,2,4" in done.stderr
+
+
+def test_open_sides_are_built_at_the_size_asked_for(streamd_build, tmp_path):
+    weight = numpy_helper.from_array(np.ones((5, 3, 1, 1), np.float32), "w")
+    nodes = [
+        helper.make_node("Conv", ["images", "w"], ["c"], "conv"),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"], "pool"),
+        helper.make_node("Flatten", ["p"], ["out"], "flat"),
+    ]
+    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, ("n", 3, "h", "w"))
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, ("n", 5))
+    graph = helper.make_graph(nodes, "g", [image], [out], [weight])
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9), path)
+    done = streamd_build(path)
+    assert (done.returncode, "leaves its height open; say it with --size" in done.stderr) == (1, True)
+    manifest.save(manifest.Manifest("classify", tuple("abcde"), manifest.Input("images", 32, 32)), path)
+    done = streamd_build(path, "--size", "64x48", "--batch", "2")
+    assert done.returncode == 0, done.stderr
+    about = manifest.load(path.with_suffix(".engine"))
+    assert (about.input.width, about.input.height, about.built.profile) == (64, 48, (2, 2, 2))
+
+
+FALLBACK = """
+import sys
+from pathlib import Path
+from streamd.engine import build, source
+from streamd.engine.ask import Ask
+from streamd.engine.target import Target
+from streamd.engine.watch import Watch
+from streamd.infer import library
+
+build.inspect = lambda *_: []  # it needs the GPU that is pretended here
+path = Path(sys.argv[1])
+watch = Watch()
+made = build.build(library.find(), Ask(path, Path("o.engine")), source.read(path), Target("P100", "6.0"), watch)
+layers = build.of_log(watch.layers)
+print(made.manifest.precision, len(made.plan), build.audit(layers).convolutions, *made.notes)
+"""
+
+
+def test_int8_that_a_gpu_lacks_becomes_fp16(tensorrt, street_qdq):
+    command = [sys.executable, "-c", FALLBACK, str(street_qdq)]
+    done = subprocess.run(command, env=tensorrt, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("fp16 ")
+    assert "{'fp16': 63, 'fp32': 1} INT8 cannot be built (P100 (sm_60) has no INT8): this is FP16" in done.stdout
 
 
 def on_a_terminal(command, environment, act):

@@ -225,6 +225,11 @@ def test_ranges_are_told_to_the_tensors(library, version, run):
     assert builder_flags(found) == {"INT8", "FP16"}
 
 
+def test_a_quantized_model_is_not_quantized_again(library, run, street_qdq):
+    with pytest.raises(ModelError, match="Q and DQ nodes say what is INT8; leave out --int8 dynamic-range"):
+        run(library("tensorrt 8.6.1"), street_qdq, int8="dynamic-range", implicit=Implicit(scales={"images": 1.0}))
+
+
 def test_scales_of_another_model_are_refused(library, run):
     with pytest.raises(DataError, match="not one tensor of the network has a scale"):
         run(library("tensorrt 8.6.1"), int8="dynamic-range", implicit=Implicit(scales={"other": 1.0}))
