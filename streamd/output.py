@@ -50,6 +50,24 @@ def write(path: Path, data: bytes) -> None:
         part.write_bytes(data)
 
 
+@contextmanager
+def folder(path: Path) -> Iterator[None]:
+    """Make a folder and its parents; if the block fails and leaves it empty, it goes again, where it was new.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    new = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
 def check_file(path: Path, *, option: str = "") -> None:
     """Check that `whole(path)` will work, so that hours of work are not done for nothing; leaves nothing behind.
 
@@ -66,10 +84,10 @@ def check_file(path: Path, *, option: str = "") -> None:
             raise DataError(f"{named}: is a pipe or a device", mend="name a regular file")
         if path.exists() and not os.access(path, os.W_OK):
             raise DataError(f"{named}: may not be written", mend="make it writable, or name another file")
-        folder = Path(os.path.realpath(path)).parent
-        if not folder.is_dir():
-            raise DataError(f"{named}: there is no folder {folder}", mend="make it, or name a file in another")
-        _try(folder)
+        home = Path(os.path.realpath(path)).parent
+        if not home.is_dir():
+            raise DataError(f"{named}: there is no folder {home}", mend="make it, or name a file in another")
+        _try(home)
     except (OSError, ValueError) as error:
         raise DataError(f"{named}: cannot be written: {_reason(error)}", mend="name another file") from error
 
@@ -119,8 +137,8 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _try(folder: Path) -> None:
-    probe = folder / f"{PREFIX}{secrets.token_hex(6)}.part"
+def _try(home: Path) -> None:
+    probe = home / f"{PREFIX}{secrets.token_hex(6)}.part"
     try:
         probe.touch(exist_ok=False)
     finally:

@@ -68,6 +68,18 @@ def test_a_long_name_needs_no_longer_one(tmp_path):
     assert path.read_bytes() == b"1"
 
 
+@pytest.mark.parametrize(("there", "filled"), [(True, False), (False, True), (False, False)])
+def test_a_folder_that_was_made_in_vain_goes_again(tmp_path, there, filled):
+    path = tmp_path / "new"
+    if there:
+        path.mkdir()
+    with pytest.raises(KeyboardInterrupt), output.folder(path):
+        if filled:
+            (path / "a").touch()
+        raise KeyboardInterrupt
+    assert path.exists() == (there or filled)
+
+
 def test_a_check_leaves_nothing(tmp_path):
     output.check_file(tmp_path / "a")
     output.check_folder(tmp_path / "b" / "c")

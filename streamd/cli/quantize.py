@@ -231,10 +231,11 @@ def write(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict
 
     stem = given["out"] / piece.path.stem
     scales = trial.scales
-    paths = [
-        piece.save(piece.tensorrt(scales, given["base"]), Path(f"{stem}.trt.onnx")),
-        piece.save(piece.cpu(scales), Path(f"{stem}.cpu.onnx")),
-    ]
+    with output.folder(given["out"]):
+        paths = [
+            piece.save(piece.tensorrt(scales, given["base"]), Path(f"{stem}.trt.onnx")),
+            piece.save(piece.cpu(scales), Path(f"{stem}.cpu.onnx")),
+        ]
     if given["write_cache"] is not None:
         cache.write(given["write_cache"], cache.known(scales), given["tensorrt_version"])
         paths.append(given["write_cache"])

@@ -9,7 +9,7 @@ import click
 
 from streamd import output
 from streamd.cli.bar import progress
-from streamd.errors import DataError
+from streamd.errors import ClientError, DataError
 
 if TYPE_CHECKING:
     from streamd.client.subscriber import Video
@@ -65,8 +65,7 @@ def write_clip(out: Path, split: str, seconds: int, seed: int, width: int, heigh
     """Write one scene as H.264 in MP4; `out` is replaced once the clip is whole.
 
     Raises:
-        DataError: `out` cannot be written.
-        ClientError: the disk is full.
+        DataError: `out` cannot be written, or the disk is full.
     """
     from streamd.client.mp4 import Mp4File, describe  # noqa: PLC0415 - FFmpeg is loaded only where it is used
 
@@ -82,8 +81,10 @@ def write_clip(out: Path, split: str, seconds: int, seed: int, width: int, heigh
                     file.write(unit)
                     advance(1)
                 file.close()
-        except OSError as error:
-            raise DataError(f"{out}: {error.strerror}", mend="choose a file that can be written") from error
+        except (OSError, ClientError) as error:  # the writer's own error names the file that has gone by now
+            cause = error if isinstance(error, OSError) else error.__cause__
+            reason = getattr(cause, "strerror", None) or error
+            raise DataError(f"{out}: {reason}", mend="make room, or choose a file that can be written") from error
         advance(1)
     click.echo(f"wrote {out}")
 

@@ -83,7 +83,7 @@ def write(path: Path, scales: Mapping[str, float], version: str, algorithm: str 
     try:
         output.write(path, ("\n".join(lines) + "\n").encode())
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", mend="name a file that can be written") from error
+        raise DataError(f"{path}: {error.strerror}", mend="make room, or name a file that can be written") from error
 
 
 def header(version: str, algorithm: str = ALGORITHMS[0]) -> str:

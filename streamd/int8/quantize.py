@@ -74,7 +74,7 @@ class Workpiece:
             path.parent.mkdir(parents=True, exist_ok=True)
             output.write(path, model.SerializeToString())
         except OSError as error:
-            raise ModelError(f"{path}: {error.strerror}", mend="name a folder that can be written") from error
+            raise ModelError(f"{path}: {error.strerror}", mend="make room, or name another folder") from error
         about = self.about if precision == "int8" else {}
         own = replace(self.manifest, precision=precision, sha256=files.sha256(path), built=None, quantization=about)
         sidecars.save(own, path)

@@ -64,7 +64,7 @@ def save(calibration: Calibration, path: Path) -> tuple[Path, Path]:
                 np.savez_compressed(file, counts=rows)
             second.write_bytes(msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
     except OSError as error:
-        raise DataError(f"{counts}: {error.strerror}", mend="name a folder that can be written") from error
+        raise DataError(f"{counts}: {error.strerror}", mend="make room, or name another folder") from error
     return counts, sidecar
 
 

@@ -6,7 +6,6 @@ Each scene gives a few frames seconds apart, so that a set of a thousand picture
 import json
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def write_dataset(
     """
     path = out / NAME
     try:
-        with _made(out), tempfile.TemporaryDirectory(prefix=output.PREFIX, dir=out) as name:
+        with output.folder(out), tempfile.TemporaryDirectory(prefix=output.PREFIX, dir=out) as name:
             drawn = Path(name)
             file = _describe(f"{AUTHOR}, split {split}, seed {seed}")
             for number, (file_name, picture, truths) in enumerate(
@@ -59,7 +58,7 @@ def write_dataset(
             _move(drawn, out, _of_earlier_set(path))
             output.write(path, json.dumps(file).encode())
     except OSError as error:
-        raise DataError(f"{out}: {error.strerror}", mend="choose a folder that can be written") from error
+        raise DataError(f"{out}: {error.strerror}", mend="make room, or choose a folder that can be written") from error
     return path
 
 
@@ -101,20 +100,6 @@ def _list(file: dict[str, Any], name: str, picture: U8, truths: tuple[Truth, ...
     file["images"].append({"id": number, "file_name": name, "width": width, "height": height})
     for truth in truths:
         file["annotations"].append(_annotation(len(file["annotations"]) + 1, number, truth))
-
-
-@contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """Make a folder; if the block fails and leaves it empty, it goes again."""
-    new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        if new:
-            with suppress(OSError):
-                folder.rmdir()
-        raise
 
 
 def _of_earlier_set(path: Path) -> set[str]:

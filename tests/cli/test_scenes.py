@@ -117,12 +117,16 @@ def test_a_clip_on_a_full_disk_leaves_the_older_one(tmp_path, monkeypatch):
     out.write_bytes(b"older")
 
     def full(self):
-        raise ClientError(f"cannot write {self.path}: No space left on device")
+        raise ClientError(f"cannot write {self.path}; what was written plays") from OSError(
+            28, "No space left on device"
+        )
 
     monkeypatch.setattr(Mp4File, "close", full)
     result = scenes(out, "--seconds", "1")
     assert (result.exit_code, out.read_bytes(), list(tmp_path.iterdir())) == (1, b"older", [out])
-    assert "No space left on device" in result.output
+    assert result.output.endswith(
+        f"streamd: {out}: No space left on device; make room, or choose a file that can be written\n"
+    )
 
 
 def test_the_most_pictures_are_those_of_one_seed():
