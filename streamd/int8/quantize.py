@@ -49,24 +49,29 @@ class Trial:
 
 @dataclass(slots=True)
 class Workpiece:
-    """A model under quantization: its file, its graph, what the daemon knows of it, and what is to be quantized."""
+    """A model under quantization: its file, its graph, what the daemon knows of it, and what is to be quantized.
+
+    `repaired` is the same graph with other weights or biases (streamd/int8/bias.py), which the INT8 files then have.
+    """
 
     path: Path
     graph: Graph
     manifest: Manifest
     placement: Placement
     about: dict[str, Any] = field(default_factory=dict)  # what goes into the manifests
+    repaired: Graph | None = None
 
     def tensorrt(self, chosen: Scales, base: Base) -> onnx.ModelProto:
         """Return the file for TensorRT."""
-        model = qdq.write(self.graph, self.placement, chosen, qdq.TENSORRT)
+        model = qdq.write(self.repaired or self.graph, self.placement, chosen, qdq.TENSORRT)
         if base == "fp32":
             return model
         return to_half(model, str(self.path), self.placement.head.decode)
 
     def cpu(self, chosen: Scales) -> onnx.ModelProto:
         """Return the file for ONNX Runtime on this machine's CPU."""
-        return qdq.write(self.graph, self.placement, chosen, qdq.CPU if has_vnni() else qdq.CPU_WITHOUT_VNNI)
+        profile = qdq.CPU if has_vnni() else qdq.CPU_WITHOUT_VNNI
+        return qdq.write(self.repaired or self.graph, self.placement, chosen, profile)
 
     def save(self, model: onnx.ModelProto, path: Path, precision: Literal["fp16", "int8"] = "int8") -> Path:
         """Write a file and its manifest."""

@@ -20,7 +20,7 @@ from streamd.int8.segments import inferred
 from streamd.int8.sensitivity.feed import Feed
 from streamd.int8.sensitivity.metrics import Measure, Tally
 from streamd.int8.sensitivity.outcome import Outcome
-from streamd.int8.sensitivity.parts import ANSWERS, BOXES, Parts, tell_apart
+from streamd.int8.sensitivity.parts import ANSWERS, BOXES, Parts, last_tensors, tell_apart
 from streamd.int8.session import Array
 from streamd.int8.stretch import session, stretch
 from streamd.manifest import Manifest
@@ -32,8 +32,8 @@ class Study:
     """A model, its groups, some pictures, and the float model's answers to them.
 
     `groups` are those of the placement, by depth; `parts` tells boxes and scores of the raw answers apart; `quality` is
-    the float model's, by `outcome`; `advance` is called after every measure. Memory is bounded by `budget`, the
-    pictures and the answers to them.
+    the float model's by the measure `outcome`; `advance` is called after every measure. Memory is bounded by
+    `budget`, the pictures and the answers to them.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Study:
         """
         self._graph, self._placement, self._scales = graph, placement, scales
         self._feed, self._outcome = feed, outcome
+        self.outcome = outcome.name
         self.advance: Callable[[], None] = lambda: None
         _, self.sizes = inferred(graph, feed.inputs[0].shape)
         self.groups: list[Group] = groups(graph, placement, self.sizes)
@@ -104,7 +105,7 @@ class Study:
 
     def _reference(self, manifest: Manifest) -> tuple[Parts, list[dict[str, Array]], list[Detections]]:
         graph = self._graph
-        self.parts = Parts(tuple(n.output[0] for n in graph.nodes if n.name in self._placement.head.last))
+        self.parts = Parts(last_tensors(graph))
         answers, found = [], []
         frontier = self._frontier(Scales())
         for i, values in enumerate(self._answers(frontier, ())):

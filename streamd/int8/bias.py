@@ -1,0 +1,119 @@
+"""Bias correction: what rounding weights does to the mean of a layer's answers is taken out of its bias.
+
+For each output channel b -= E[W~ x] - E[W x], with W~ the weights that the codes stand for and x what the layer reads
+in the float model (Nagel et al. 2019, arXiv 1906.04721, section 4.2; facts D.9). The mean is over calibration pictures
+and positions, borders included, so no distribution is assumed and any activation will do. No gradient is needed, and
+nothing but biases changes: the files are as fast as before.
+
+Why x is not what the layer reads in the quantized model: then the mean holds clipped peaks and lost channels too. Those
+errors lie where the objects are, the mean spreads them over the background, and scores rise everywhere. On the bundled
+detector with the scales of `entropy` that cost 0.28 mAP; this costs 0.002, and with those of `mse` wins as much.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from streamd.frames import F32
+from streamd.int8.frontier import BUDGET, Frontier
+from streamd.int8.graph import Array, Graph, attribute
+from streamd.int8.placement import Placement
+from streamd.int8.scales import Scales, quantize_weight
+from streamd.int8.segments import inferred
+from streamd.int8.session import Session
+from streamd.int8.stretch import crossing
+
+BIASED = {"Conv", "ConvTranspose", "Gemm"}  # a MatMul has no bias of its own
+
+
+def corrected(
+    graph: Graph,
+    placement: Placement,
+    scales: Scales,
+    inputs: Sequence[Array],
+    *,
+    budget: int = BUDGET,
+    advance: Callable[[], None] = lambda: None,
+) -> Graph:
+    """Return a copy of `graph` whose biases make up for the rounding of weights.
+
+    `inputs` are what the model is fed, one array a picture; fewer are used where their activations would not fit
+    `budget` bytes. The model is run once. `advance` is called after each of `layers`.
+
+    Raises:
+        ModelError: the model cannot be run.
+    """
+    frontier = Frontier(graph, placement, Scales(), inputs[: affordable(graph, inputs, budget)], ())
+    order = {node.name: i for i, node in enumerate(graph.nodes)}
+    shifts: dict[str, F32] = {}
+    for node in layers(graph, placement, scales):
+        frontier.move(order[node.name])
+        part = _rounding(graph, node, scales)
+        read = [live[node.input[0]] for live in frontier.pictures]
+        shifts[node.name] = -_mean([part.run({node.input[0]: x})[node.output[0]] for x in read])
+        advance()
+    return shifted(graph, shifts)
+
+
+def layers(graph: Graph, placement: Placement, scales: Scales) -> list[NodeProto]:
+    """Return the layers that are corrected: all whose weights are quantized and that can have a bias."""
+    quantized = set(placement.layers)
+    return [
+        node
+        for node in graph.nodes
+        if node.op_type in BIASED and node.name in quantized and node.input[0] in scales.activations
+    ]
+
+
+def shifted(graph: Graph, shifts: dict[str, F32]) -> Graph:
+    """Return a copy of `graph` with `shifts` (C,) added to the biases of the layers named; one without gets one."""
+    model = onnx.ModelProto()
+    model.CopyFrom(graph.model)
+    made = Graph(model, graph.name, graph.sha256)
+    for node in made.nodes:
+        shift = shifts.get(node.name)
+        if shift is None or not shift.any():
+            continue
+        bias = made.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+        if bias is None and len(node.input) > 2 and node.input[2]:
+            continue  # it is computed
+        value = (0 if bias is None else bias.ravel()) + shift / float(str(attribute(node, "beta", 1.0)))
+        tensor = numpy_helper.from_array(value.astype(np.float32), f"{node.name}/bias/corrected")
+        model.graph.initializer.append(tensor)
+        node.input[2:] = [tensor.name]
+    made.index()
+    return made
+
+
+def affordable(graph: Graph, inputs: Sequence[Array], budget: int) -> int:
+    """Return how many pictures' activations fit `budget` bytes, at least one."""
+    _, sizes = inferred(graph, inputs[0].shape)
+    widest = max(sum(sizes.get(name, 0) for name in crossing(graph, at)) for at in range(len(graph.nodes)))
+    return max(1, min(len(inputs), budget // max(widest, 1)))
+
+
+def _rounding(graph: Graph, node: NodeProto, scales: Scales) -> Session:
+    """Return a session of the layer with W~ - W for weights and no bias: by linearity what it answers is the error."""
+    weight, axis = graph.constant(node.input[1]), graph.weight_axis(node)
+    if weight is None or axis is None:
+        raise ValueError(f"{node.name} has no constant weight")
+    bias = graph.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+    codes, scale = quantize_weight(weight, axis, bias, scales.activations[node.input[0]])
+    error = codes * scale.reshape([-1 if i == axis else 1 for i in range(weight.ndim)]) - weight
+    layer = NodeProto.FromString(node.SerializeToString())
+    layer.input[:] = [node.input[0], "error"]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (node.input[0], node.output[0])]
+    constant = numpy_helper.from_array(error.astype(np.float32), "error")
+    body = helper.make_graph([layer], "rounding", values[:1], values[1:], [constant])
+    model = helper.make_model(body, opset_imports=graph.model.opset_import)
+    model.ir_version = graph.model.ir_version
+    return Session(model, graph.name)
+
+
+def _mean(values: Sequence[Array]) -> F32:
+    """Return the mean of each channel (axis 1) over pictures and positions."""
+    others = tuple(axis for axis in range(values[0].ndim) if axis != 1)
+    mean: F32 = np.mean([value.mean(axis=others, dtype=np.float64) for value in values], axis=0).astype(np.float32)
+    return mean

@@ -1,0 +1,105 @@
+"""`quantize --partial` and `--bias-correction` on a detector that plain INT8 ruins."""
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+
+from streamd import cli, manifest
+from streamd.cli import quantize as command
+from streamd.int8.lint import lint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, bad):
+    folder = tmp_path_factory.mktemp("repair")
+    onnx.save(bad.graph.model, folder / "net.onnx")
+    manifest.save(bad.manifest, folder / "net.onnx")
+    random = np.random.default_rng(0)
+    (folder / "pictures").mkdir()
+    for i in range(12):
+        cv2.imwrite(str(folder / "pictures" / f"{i:02}.png"), random.integers(0, 255, (64, 64, 3), np.uint8))
+    return folder
+
+
+def quantized(folder, out, *arguments, code=0):
+    options = ("--data", folder / "pictures", "--method", "mse", "--min-agreement", 0, "--confidence", 0.5)
+    words = [str(word) for word in (folder / "net.onnx", "--out", out, *options, *arguments)]
+    result = CliRunner().invoke(command.command, words)
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result
+
+
+def about(out):
+    return manifest.load(out / "net.trt.onnx").quantization
+
+
+@pytest.fixture(scope="module")
+def partly(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("partly")
+    return out, quantized(folder, out, "--partial", "--target-drop", 0.05, "--max-float", 0.6)
+
+
+def test_the_planted_layer_is_left_in_float_and_told(partly, bad):
+    out, result = partly
+    (layer,) = bad.graph.consumers[f"{bad.tensor}/spread"]
+    assert layer.name in about(out)["left_in_float"]
+    assert f"in float: {layer.name}" in result.output
+    assert "all in INT8, " in result.output
+
+
+def test_what_is_left_in_float_reaches_the_target(partly):
+    out, _ = partly
+    assert about(out)["drop"] <= 0.05
+    assert 0 < about(out)["float_share"] <= 0.6
+
+
+def test_the_layers_left_out_are_not_quantized_in_either_file_and_both_are_clean(partly):
+    out, _ = partly
+    for kind, runtime in (("trt", "tensorrt"), ("cpu", "onnxruntime")):
+        model = onnx.load(out / f"net.{kind}.onnx")
+        names = {node.name for node in model.graph.node}
+        assert not any(f"{layer}/weight/DQ" in names for layer in about(out)["left_in_float"])
+        assert any(name.endswith("/weight/DQ") for name in names)
+        assert [finding for finding in lint(model, runtime) if finding.severity == "error"] == []
+
+
+def test_a_cap_that_is_too_low_is_told(folder, tmp_path):
+    output = quantized(folder, tmp_path, "--partial", "--target-drop", 0, "--max-float", 0).output
+    assert "--target-drop 0 is not reached within --max-float 0" in output
+    assert about(tmp_path)["left_in_float"] == []
+
+
+def test_corrected_biases_are_in_both_files_or_told_to_be_worse(folder, tmp_path):
+    output = quantized(folder, tmp_path, "--bias-correction").output
+    kept = "worse" not in output
+    assert "bias correction: agreement" in output
+    assert about(tmp_path)["bias_correction"] == (9 if kept else 0)
+    for kind in ("trt", "cpu"):
+        model = onnx.load(tmp_path / f"net.{kind}.onnx")
+        assert (
+            any(
+                "/bias/corrected" in tensor.name or "/bias/quantized" in tensor.name
+                for tensor in model.graph.initializer
+            )
+            or not kept
+        )
+
+
+@pytest.mark.parametrize("option", ["--partial", "--bias-correction"])
+def test_without_pictures_one_line_says_what_is_missing(folder, tmp_path, option):
+    (tmp_path / "none.npz").touch()
+    words = [
+        "quantize",
+        str(folder / "net.onnx"),
+        "--calibration",
+        str(tmp_path / "none"),
+        "--out",
+        str(tmp_path),
+        option,
+    ]
+    result = CliRunner().invoke(cli.group, words)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"streamd: {option} ")
+    assert len(result.stderr.splitlines()) == 1
