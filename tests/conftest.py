@@ -13,10 +13,11 @@ import structlog
 from onnx import TensorProto, helper
 
 from streamd import bundled
-from streamd.infer import ort_cuda
+from streamd.infer import library, ort_cuda
 from streamd.infer.session import open_session
 from tests import real_tensorrt
 from tests.gpu.host_gpu import HostGpu
+from tests.infer.standin import GraphGpu, StandIn
 from tests.kernels.host_kernels import HostKernels
 
 SERVER = Path(__file__).resolve().parent / "rtsp_server.py"
@@ -84,6 +85,19 @@ def host_as_cuda(host_gpu, monkeypatch):
     monkeypatch.setattr(ort_cuda, "_open", session)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [ort_cuda.PROVIDER])
     return opened
+
+
+@pytest.fixture
+def host_as_tensorrt(host_kernels, monkeypatch):
+    """Has `cuda:0` be the host, and a TensorRT there that runs ONNX files as engines; returns what makes it."""
+
+    def make(version="tensorrt 10.3.0", *, graphs=True, **options):
+        made = StandIn(version, GraphGpu(host_kernels, graphs), **options)
+        monkeypatch.setattr("streamd.infer.tensorrt.open_gpu", lambda device: made.gpu)
+        monkeypatch.setattr(library, "find", lambda: made.library)
+        return made
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A model's line, laid on the CPU and on a GPU that is the host: the same clip, the same detections."""
 
 import json
+import shutil
 
 import av
 import numpy as np
@@ -80,6 +81,31 @@ def on_cpu(clip):
 @pytest.mark.parametrize("mode", ["host", "hybrid", "device", "auto"])
 def test_every_mode_finds_what_the_cpu_finds(host_as_cuda, clip, on_cpu, mode):
     found, metrics = run(clip, device="cuda:0", preprocess=mode)
+    check(found, metrics, on_cpu)
+
+
+@pytest.mark.parametrize("mode", ["host", "hybrid", "device"])
+def test_an_engine_finds_what_its_onnx_file_finds(host_as_tensorrt, clip, on_cpu, mode, tmp_path):
+    standin = host_as_tensorrt("tensorrt 11.4.0.106")
+    for suffix, source in ((".engine", ".onnx"), (".json", ".json")):
+        shutil.copy(
+            (bundled.folder("assets") / "street").with_suffix(source), (tmp_path / "street").with_suffix(suffix)
+        )
+    unsigned(tmp_path / "street.json")
+    found, metrics = run(clip, path=str(tmp_path / "street.engine"), device="cuda:0", preprocess=mode)
+    check(found, metrics, on_cpu)
+    assert standin.gpu.launched >= FRAMES / 4
+
+
+def unsigned(path):
+    """Take the SHA-256 of the ONNX file out of a manifest, so that an engine may use it too."""
+    about = json.loads(path.read_text())
+    del about["sha256"]
+    path.write_text(json.dumps(about))
+
+
+def check(found, metrics, on_cpu):
+    """Every frame was timed on the GPU, and shows what it shows on the CPU."""
     assert [seq for seq, _ in found] == list(range(FRAMES))
     assert {name for name in metrics.timers if name.startswith("gpu-")} == {"gpu-fill", "gpu-run", "gpu-read"}
     same = 0

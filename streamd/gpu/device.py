@@ -34,6 +34,14 @@ class Gpu(Protocol):
         """Its number, as in `cuda:0`."""
 
     @property
+    def name(self) -> str:
+        """What it is called, such as "NVIDIA L4"."""
+
+    @property
+    def compute_capability(self) -> str:
+        """What its machine code is for, such as "8.9"."""
+
+    @property
     def kernels(self) -> Kernels:
         """Its kernels."""
 
@@ -100,6 +108,9 @@ class CudaGpu:
         self._cupy = cupy
         self.index = index
         self.kernels: Kernels = DeviceKernels()
+        about = cupy.cuda.runtime.getDeviceProperties(index)
+        self.name = str(about["name"].decode())
+        self.compute_capability = f"{about['major']}.{about['minor']}"
 
     def active(self) -> AbstractContextManager[object]:
         """Make it the calling thread's current GPU while the block runs."""

@@ -13,6 +13,8 @@
     coco.py         the 80 labels of COCO
     onnxruntime.py  the backend for `.onnx` on the CPU; session.py opens its sessions, settle.py settles their shapes
     ort_cuda.py     the backend for `.onnx` on a GPU
+    tensorrt.py     the backend for `.engine`; plan.py opens one, engines.py tells whether it is for here
+    library.py      the TensorRT that is installed
     device.py       the slots of a backend on a GPU
     library.py      the TensorRT that is installed, by what it has; engines.py tells of `.engine` files without it
     batcher.py      gathers the frames that share a run
@@ -78,17 +80,23 @@ def _onnxruntime(path: Path, sidecar: Manifest | None, *, batch: int, threads: i
     return ort_cuda.load(path, sidecar, batch=batch, device=device)
 
 
-BACKENDS: dict[str, Callable[..., Backend]] = {".onnx": _onnxruntime}
+def _tensorrt(path: Path, sidecar: Manifest | None, *, batch: int, threads: int, device: str, spin: Spin) -> Backend:
+    from streamd.infer import tensorrt  # noqa: PLC0415 - likewise
+
+    return tensorrt.load(path, sidecar, batch=batch, device=device)
+
+
+BACKENDS: dict[str, Callable[..., Backend]] = {".onnx": _onnxruntime, ".engine": _tensorrt}
 
 
 def load(path: Path, *, batch: int = 1, threads: int = 0, device: str = "cpu", spin: Spin = "running") -> Backend:
     """Load the model at `path` with the backend for its suffix, and run it once.
 
     Args:
-        path: `.onnx`, with its manifest (`.json`) beside it or none.
+        path: `.onnx` or `.engine`, with its manifest (see streamd/manifest.py) beside it or none.
         batch: most frames in one run; a model of a fixed, smaller batch lowers it and says so in the log.
         threads: of the CPU, 0 for one a core.
-        device: `cpu`, or `cuda:N` for a backend that has one.
+        device: `cpu`, or `cuda:N` for the N-th GPU.
         spin: whether the threads of a CPU backend burn a core while they wait; see `onnxruntime.load`.
 
     Raises:

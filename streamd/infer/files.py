@@ -32,14 +32,11 @@ def sha256(path: Path) -> str:
 
 def _check_kind(path: Path, suffixes: tuple[str, ...]) -> None:
     suffix = path.suffix.lower()
-    if suffix in suffixes:
-        return
-    if suffix == ".engine":
+    if suffix not in suffixes:
         raise ModelError(
-            f"{path}: TensorRT engines cannot be run by this version", mend="set path to the .onnx it was built from"
+            f"{path}: no backend for '{suffix or path.name}'",
+            mend=f"set path to a file that ends in {' or '.join(suffixes)}",
         )
-    kinds = " or ".join(suffixes)
-    raise ModelError(f"{path}: no backend for '{suffix or path.name}'", mend=f"set path to a file that ends in {kinds}")
 
 
 def _check_content(path: Path) -> None:

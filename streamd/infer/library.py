@@ -58,6 +58,13 @@ class Library:
         """
         return _logger(self.api, sink)
 
+    def recorder(self, sink: Sink) -> Any:  # noqa: ANN401 - an IErrorRecorder of this version
+        """Return an error recorder that hands every error to `sink`, as an ERROR. It must outlive what it is given to.
+
+        `sink` must not raise, and may be called by threads of TensorRT's.
+        """
+        return _recorder(self.api, sink)
+
 
 def find(load: Callable[[str], Any] = importlib.import_module) -> Library:
     """Return the TensorRT that is installed.
@@ -87,3 +94,34 @@ def _logger(api: Any, sink: Sink) -> Any:  # noqa: ANN401
             sink(str(severity.name), str(message).rstrip())
 
     return Log()
+
+
+def _recorder(api: Any, sink: Sink) -> Any:  # noqa: ANN401
+    class Recorder(cast(type, api.IErrorRecorder)):  # type: ignore[misc]  # the base is known only now
+        """Keeps nothing: whoever is told of an error keeps it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+
+        def report_error(self, _code: Any, description: str) -> bool:  # noqa: ANN401
+            sink("ERROR", str(description).rstrip())
+            return False
+
+        def num_errors(self) -> int:
+            return 0
+
+        get_num_errors = num_errors  # by this name the bindings call it, by the other they document it
+
+        def get_error_code(self, _index: int) -> Any:  # noqa: ANN401
+            return api.ErrorCodeTRT.SUCCESS
+
+        def get_error_desc(self, _index: int) -> str:
+            return ""
+
+        def has_overflowed(self) -> bool:
+            return False
+
+        def clear(self) -> None:
+            pass
+
+    return Recorder()

@@ -1,5 +1,6 @@
 """What every backend keeps, whichever library runs it."""
 
+import shutil
 import threading
 
 import numpy as np
@@ -32,12 +33,19 @@ def onnx_model(folder):
     return path
 
 
-MODELS = {".onnx": onnx_model}
+def engine(folder):
+    """The same as an engine of tests/infer/standin.py."""
+    return shutil.copy(onnx_model(folder), folder / "contract.engine")
+
+
+MODELS = {".engine": engine, ".onnx": onnx_model}
+DEVICES = {".engine": "cuda:0", ".onnx": "cpu"}
 
 
 @pytest.fixture(params=sorted(BACKENDS))
-def backend(request, tmp_path):
-    loaded = load(MODELS[request.param](tmp_path), batch=2)
+def backend(request, tmp_path, host_as_tensorrt):
+    host_as_tensorrt()
+    loaded = load(MODELS[request.param](tmp_path), batch=2, device=DEVICES[request.param])
     yield loaded
     loaded.close()
 

@@ -21,7 +21,7 @@ CLASSES = (
     "Builder", "EngineInspector", "IBuilderConfig", "ICudaEngine", "IErrorRecorder", "IExecutionContext",
     "IHostMemory", "IInt8Calibrator", "IInt8EntropyCalibrator", "IInt8EntropyCalibrator2", "IInt8LegacyCalibrator",
     "IInt8MinMaxCalibrator", "ILayer", "ILogger", "INetworkDefinition", "IOptimizationProfile", "IProgressMonitor",
-    "ITensor", "ITimingCache", "OnnxParser", "ParserError", "Runtime",
+    "IRuntimeConfig", "ITensor", "ITimingCache", "OnnxParser", "ParserError", "Runtime",
 )  # fmt: skip
 EXPORTS = (
     "createInferBuilder_INTERNAL", "createInferRefitter_INTERNAL", "createInferRuntime_INTERNAL",

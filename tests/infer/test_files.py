@@ -66,11 +66,6 @@ def test_a_file_of_another_kind(tmp_path, name):
         files.check(tmp_path / name, KINDS)
 
 
-def test_an_engine(tmp_path):
-    with pytest.raises(ModelError, match=r"m\.engine: TensorRT engines cannot be run by this version"):
-        files.check(tmp_path / "m.engine", KINDS)
-
-
 def test_the_suffix_is_read_in_any_case(tmp_path):
     path = tmp_path / "M.ONNX"
     path.write_bytes(b"model")
