@@ -11,8 +11,9 @@ from streamd.cli.bar import progress
 from streamd.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from streamd.int8.graph import Graph
     from streamd.int8.groups import Group
     from streamd.int8.judge import Judge
     from streamd.int8.partial import Found
@@ -165,8 +166,8 @@ def cost(piece: "Workpiece", trial: "Trial", judge: "Judge", whole: Any) -> str:
 
 
 def corrected(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict[str, Any]) -> dict[str, Any]:
-    """Correct biases on pictures of --data, and keep that where the answers agree no worse."""
-    from streamd.int8 import bias, data, quantize  # noqa: PLC0415
+    """Correct biases on pictures of --data, in the way that the judge finds best; without a judge those of weights."""
+    from streamd.int8 import bias, data  # noqa: PLC0415
 
     shown = data.shown(data.find(given["data"]), given["frames"], part=given["part"])
     calibrated = [one.copy() for i, one in enumerate(shown) if i % 4 != 3]  # every fourth may have been held out
@@ -174,18 +175,23 @@ def corrected(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: 
     inputs = [one.copy() for one in data.inputs(piece.manifest.input, calibrated[::step])]
     if not inputs:
         raise DataError("--bias-correction found no picture in --data", mend="name pictures or videos")
-    with progress(len(bias.layers(piece.graph, piece.placement, trial.scales)), "correcting biases") as advance:
-        made = bias.corrected(piece.graph, piece.placement, trial.scales, inputs, advance=lambda: advance(1))
-    before = quantize.judged(piece, trial.scales, judge) if judge else None
-    piece.repaired = made
-    if judge is None or before is None:
-        return {"bias_correction": len(inputs)}
-    after = quantize.judged(piece, trial.scales, judge)
-    told = f"bias correction: agreement {before.matched50:.4f} to {after.matched50:.4f} at IoU 0.5, "
-    told += f"{before.matched90:.4f} to {after.matched90:.4f} at 0.9"
-    if after.matched50 + after.matched90 < before.matched50 + before.matched90:
-        piece.repaired = None
-        click.echo(f"{told}: worse, so biases stay as they were")
-        return {"bias_correction": 0}
-    click.echo(told)
-    return {"bias_correction": len(inputs)}
+    made = {}
+    with progress(len(bias.KINDS) * len(bias.layers(piece.graph, piece.placement, trial.scales)), "biases") as advance:
+        for kind, correct in bias.KINDS.items():
+            made[kind] = correct(piece.graph, piece.placement, trial.scales, inputs, advance=lambda: advance(1))
+    kind = best(piece, trial, judge, made) if judge else "weights"
+    piece.repaired = made.get(kind)
+    return {"bias_correction": kind, "bias_pictures": len(inputs)}
+
+
+def best(piece: "Workpiece", trial: "Trial", judge: "Judge", made: "Mapping[str, Graph]") -> str:
+    """Return the kind of correction that agrees best with the float model; `none` where none is better than none."""
+    from streamd.int8 import quantize  # noqa: PLC0415
+
+    found: dict[str, float] = {}
+    for kind, graph in {"none": None, **made}.items():
+        piece.repaired = graph
+        agreed = quantize.judged(piece, trial.scales, judge)
+        found[kind] = agreed.matched50 + agreed.matched90
+        click.echo(f"bias correction {kind:11} agreement {agreed.matched50:.4f} at 0.5, {agreed.matched90:.4f} at 0.9")
+    return max(found, key=lambda kind: found[kind])

@@ -15,7 +15,7 @@ class Made:
         self.graph = graphs.prepare(model)
         self.placement = plan(self.graph)
         self.scales = choose(self.graph, self.placement, calibrate(self.graph, pictures), minmax)
-        self.corrected = bias.corrected(self.graph, self.placement, self.scales, pictures)
+        self.corrected = bias.of_weights(self.graph, self.placement, self.scales, pictures)
 
     def bias(self, graph, name):
         (node,) = (node for node in graph.nodes if node.name == name)
@@ -53,6 +53,27 @@ def test_every_layers_mean_is_nearer_to_the_float_models(made, pictures, run):
     exact = mean(made.graph, Scales(), node.output[0])
     off, mended = (np.abs(mean(graph, fine, node.output[0]) - exact).mean() for graph in (made.graph, made.corrected))
     assert mended < off
+
+
+def test_what_is_systematic_is_taken_out_of_everything_and_what_is_not_stays(net, pictures):
+    """A picture's bright channel is clipped at half its value: always, or where noise has it."""
+    x = net.conv("images", 3, 4, name="body")
+    graph = graphs.prepare(net.model(net.conv(x, 4, 4, name="last")))
+    placement = plan(graph)
+    scales = Scales({"images": 0.5 / 127})
+    still = [np.ones((1, 3, 64, 64), np.float32)]
+    busy = [one.round() for one in pictures]  # 0 or 1
+    (node,) = (node for node in graph.nodes if node.name == "body")
+    weight = graph.constant(node.input[1])[:, :, 0, 0]
+    before = graph.constant(node.input[2])
+
+    def shift(seen):
+        made = bias.of_everything(graph, placement, scales, seen)
+        return made.constant(next(node for node in made.nodes if node.name == "body").input[2]) - before
+
+    lost = 0.5 * weight.sum(axis=1)
+    assert shift(still) == pytest.approx(lost, abs=0.02)
+    assert (np.abs(shift(busy)) < np.abs(lost) / 2 + 0.02).all()
 
 
 def test_only_biases_of_quantized_layers_change(made):
