@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from streamd.annotate.overlay import Overlay
-from streamd.errors import EncodeError
+from streamd.errors import DeviceError, EncodeError
 from streamd.flow.stage import Outbox, Work
 from streamd.frames import Detections, EventKind, Frame, Notice, Packet, Picture, Surface
 from streamd.letterbox import Letterbox
@@ -240,16 +240,27 @@ class Encoder(Protocol):
         """Let the encoder go; safe twice."""
 
 
+class Annotator(Protocol):
+    """Draws detections on a copy of a picture, wherever that is."""
+
+    def __call__(self, picture: Picture | Surface, detections: Detections) -> Picture | Surface:
+        """Return the copy, of the same kind."""
+
+    def close(self) -> None:
+        """Let its memory go; safe twice."""
+
+
 class Film(Work[Frame, None]):
     """Draws, encodes and publishes a camera's frames, each with the detections that belong to it.
 
-    An encoder that fails costs that camera its video, is logged once, and costs nobody else anything.
+    An encoder that fails, or a GPU without memory for it, costs that camera its video, is logged once, and costs
+    nobody else anything.
     """
 
     def __init__(
         self,
         overlay: Overlay,
-        annotate: Callable[[Picture | Surface, Detections], Picture | Surface],
+        annotate: Annotator,
         encoder: Encoder,
         audience: Audience,
         sink: Sink,
@@ -272,7 +283,7 @@ class Film(Work[Frame, None]):
                 with self._metrics.stage("film"):
                     drawn = self._annotate(frame.picture, found)
                     self._publish(self._encoder(frame, drawn, self._audience.arrived()))
-            except EncodeError as error:
+            except (DeviceError, EncodeError) as error:
                 self._broken = True
                 self._log.error("no video of this camera", camera=frame.camera, reason=str(error))
         return ()
@@ -282,13 +293,14 @@ class Film(Work[Frame, None]):
         if not self._broken:
             try:
                 self._publish(self._encoder.flush())
-            except EncodeError as error:
+            except (DeviceError, EncodeError) as error:
                 self._log.error("the last frames of this camera's video are lost", reason=str(error))
         return ()
 
     def close(self) -> None:
-        """Let the encoder go."""
+        """Let the encoder go, and what was drawn with."""
         self._encoder.close()
+        self._annotate.close()
 
     def _publish(self, packets: Iterable[Packet]) -> None:
         for packet in packets:

@@ -70,9 +70,11 @@ class Daemon:
         self._metrics = metrics
         self._clock = clock
         self._stop = StopGroup()
-        self._codec = encode.choose(settings.publish.video) if settings.publish.video else None
         names = dict.fromkeys(camera.model for camera in settings.cameras.values())
         self._models = {name: self._load(name, settings.models[name]) for name in names}
+        gpus = {model.line.gpu for model in self._models.values()}
+        video = settings.publish.video
+        self._encoders = {gpu: encode.choose(video, gpu) for gpu in gpus} if video else {}
         self._arriving = {name: self._open(name, camera) for name, camera in settings.cameras.items()}
         self._places: dict[str, Place] = {}
         self._leaving: dict[str, Place] = {}
@@ -185,11 +187,11 @@ class Daemon:
         overflow = Overflow.DROP_OLDEST if source.live else Overflow.BLOCK
         films: list[AnyStage] = []
         film: Channel[Frame] | None = None
-        if self._codec is not None:
+        if video is not None:
             overlay = model.overlays[name] = Overlay()
             film = Channel(LIVE_FILM_FRAMES, overflow, on_drop=lambda _: metrics.dropped("film"))
             draw = annotate.Annotate(model.line.backend.manifest.labels, model.line.gpu)
-            films = [Stage(f"{name}/film", Film(overlay, draw, self._codec(), audience, self._sink, metrics), film)]
+            films = [Stage(f"{name}/film", Film(overlay, draw, self._encoders[model.line.gpu](), audience, self._sink, metrics), film)]
         lane = model.lanes.lane(
             1 if source.live else max(FILE_LANE_FRAMES, model.line.backend.batch),
             overflow,

@@ -61,7 +61,7 @@ class Surface:
 
     `pixels` and `chroma` are addresses, pitches are bytes from row to row, width and height are pixels. `owner` keeps
     the memory: as long as it is referenced nobody else writes there, so whoever has a kernel read it holds it until
-    that kernel has ended. `ready` is the CUDA event after which it may be read; None: at once.
+    that kernel has ended. `ready` is what `Gpu.order` has its readers wait for; None: nothing.
     """
 
     pixels: int

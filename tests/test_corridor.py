@@ -233,6 +233,17 @@ def test_a_head_that_fails_leaves_nobody_waiting_for_a_slot_or_for_detections(fi
         ring.acquire()
 
 
+class Draws:
+    def __init__(self, told):
+        self.told = told
+
+    def __call__(self, picture, found):
+        return picture
+
+    def close(self):
+        self.told.append(("wiped", ""))
+
+
 @pytest.fixture
 def film(told, sink, metrics):
     """Makes a film that has its detections already."""
@@ -243,7 +254,7 @@ def film(told, sink, metrics):
         audience = Audience(sink, "front", always=True)
         audience.watching()
         encoder = Encoder(told, **faults)
-        return Film(overlay, lambda picture, found: picture, encoder, audience, sink, metrics.camera("front"))
+        return Film(overlay, Draws(told), encoder, audience, sink, metrics.camera("front"))
 
     return make
 
@@ -271,7 +282,7 @@ def test_an_encoder_that_fails_at_the_end_costs_its_last_frames_and_no_more(film
     with structlog.testing.capture_logs() as logged:
         work.flush()
     work.close()
-    assert told == [("keyframe", 0), ("video", 0), ("closed", "")]
+    assert told == [("keyframe", 0), ("video", 0), ("closed", ""), ("wiped", "")]
     assert [line["log_level"] for line in logged] == ["error"]
 
 

@@ -47,8 +47,7 @@ class DeviceAnnotate:
             atlas = self._uploaded() if len(marks) else None
             if len(marks):
                 self._upload(drawn, marks)
-            if surface.ready is not None:
-                self._stream.wait_event(surface.ready)
+            self._gpu.order([surface], self._stream)
             copy_nv12(self._gpu.kernels, surface, drawn, self._stream)
             self._copied.record(self._stream)
             if atlas is not None:

@@ -111,5 +111,5 @@ def _surface(frame: av.VideoFrame, colour: Colour, gpu: Gpu) -> Surface:
         SAMPLE_BYTES[cast("VideoFormat", frame.sw_format).name],
         colour,
         owner=frame,
-        ready=gpu.mark_decoded(),
+        ready=gpu.decoded,
     )

@@ -65,8 +65,7 @@ class Downloaded:
         with self._gpu.active():
             if self._staging.nbytes != luma_bytes + rows * picture.chroma_pitch:
                 self._staging = self._gpu.pinned((luma_bytes + rows * picture.chroma_pitch,), np.uint8)
-            if picture.ready is not None:
-                self._stream.wait_event(picture.ready)
+            self._gpu.order([picture], self._stream)
             # Only the bytes of the last row that are of the picture: behind them may be another's memory.
             ends = luma_bytes - picture.pitch + picture.width, (rows - 1) * picture.chroma_pitch + columns
             self._fetch(picture, picture.pixels, self._staging[: ends[0]])

@@ -93,7 +93,7 @@ class OnDevice:
         By its name FFmpeg would not take it, for it insists on flags that CuPy does not set
         (libavutil/hwcontext_cuda.c, cuda_context_init).
         """
-        self._gpu.mark_decoded()  # a thread has no current context before it first needs one
+        self._gpu.bind()
         return CudaContext(self._gpu.index, primary_ctx=False, current_ctx=True)
 
 

@@ -10,7 +10,7 @@ Streams do not wait for one another, nor for the default stream: events order th
 for a whole device.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import cache
 from types import ModuleType
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamd.errors import DeviceError
+from streamd.frames import Surface
 from streamd.gpu.arrays import DeviceArray, Event, Stream
 from streamd.gpu.kernels import DeviceKernels, Kernels
 
@@ -61,8 +62,12 @@ class Gpu(Protocol):
     def event(self) -> Event:
         """Make an event that tells time and lets a thread sleep until it."""
 
-    def mark_decoded(self) -> Event:
-        """Return an event behind all that the default stream was given: FFmpeg's copies of decoded frames."""
+    @property
+    def decoded(self) -> Event:
+        """What is `ready` of every surface that FFmpeg decoded: it copies them on the default stream, one for all."""
+
+    def order(self, surfaces: Iterable[Surface], stream: Stream) -> None:
+        """Have what follows on `stream` wait until `surfaces` may be read; the thread does not."""
 
     def zeros(self, shape: Shape, dtype: npt.DTypeLike) -> DeviceArray:
         """Allocate device memory."""
@@ -111,6 +116,8 @@ class CudaGpu:
         about = cupy.cuda.runtime.getDeviceProperties(index)
         self.name = str(about["name"].decode())
         self.compute_capability = f"{about['major']}.{about['minor']}"
+        with self.active():
+            self.decoded: Event = cupy.cuda.Event(disable_timing=True)
 
     def active(self) -> AbstractContextManager[object]:
         """Make it the calling thread's current GPU while the block runs."""
@@ -134,12 +141,17 @@ class CudaGpu:
             event: Event = self._cupy.cuda.Event(block=True)
         return event
 
-    def mark_decoded(self) -> Event:
-        """Return an event behind all that the default stream was given: FFmpeg's copies of decoded frames."""
-        with self.active():
-            event: Event = self._cupy.cuda.Event(disable_timing=True)
-            event.record(self._cupy.cuda.Stream.null)
-        return event
+    def order(self, surfaces: Iterable[Surface], stream: Stream) -> None:
+        """Have what follows on `stream` wait until `surfaces` may be read; the thread does not.
+
+        That of decoded surfaces is recorded only now, once for all of them: an event a frame costs the decoding
+        threads more than the few microseconds that some other camera's copy may be waited for here.
+        """
+        for ready in {id(surface.ready): surface.ready for surface in surfaces}.values():
+            if ready is self.decoded:
+                ready.record(self._cupy.cuda.Stream.null)
+            if ready is not None:
+                stream.wait_event(ready)
 
     def zeros(self, shape: Shape, dtype: npt.DTypeLike) -> DeviceArray:
         """Allocate device memory; DeviceError when there is none left."""

@@ -1,18 +1,20 @@
 """The backend for `.onnx` on a GPU: ONNX Runtime's CUDA provider, bound to device memory, on a stream of ours.
 
 A run is put on the stream and the thread goes on; nothing is copied, since inputs and outputs are bound by address.
-The library plans its memory by shape, so runs have one of a few sizes, 1, 2, 4 ... rows up to the batch, each run
-once beforehand: after that it allocates nothing. Outputs whose shape hangs on what is seen are made by the runtime on
-the host, and a run with such waits for them.
+The library plans kernels and memory by shape, and plans anew whenever that changes, for tens of milliseconds. So runs
+have one of a few sizes, 1, 4, 16 ... rows up to the batch, each with a session of its own that has run beforehand,
+and a CUDA graph of it for every slot where one can be captured. After that nothing is allocated. Outputs whose shape
+hangs on what is seen are made by the runtime on the host: a run with such has no graph, and waits for them.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
+import structlog
 
-from streamd.errors import ModelError
+from streamd.errors import DeviceError, ModelError
 from streamd.gpu.device import Gpu, open_gpu
 from streamd.infer import Array
 from streamd.infer.device import DeviceSlots
@@ -23,33 +25,39 @@ from streamd.manifest import Manifest
 PROVIDER = "CUDAExecutionProvider"
 
 
-@dataclass(slots=True)
-class _Bound:
-    """The bindings of one slot by rows, and what the runtime made of outputs that cannot be bound."""
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One slot at one size: its bindings, and what puts it on the stream."""
 
-    bindings: dict[int, ort.IOBinding] = field(default_factory=dict)
-    made: dict[str, Array] = field(default_factory=dict)
+    binding: ort.IOBinding
+    launch: Callable[[], None]
 
 
 class OrtCuda:
-    """A Backend (see streamd/infer/__init__.py) over one session on a GPU, and the bindings of its slots."""
+    """A DeviceBackend (see streamd/infer/__init__.py) over the sessions of one model, and the bindings of its slots."""
 
-    def __init__(self, path: Path, opened: Settled, slots: DeviceSlots, session: ort.InferenceSession) -> None:
-        """Run `session` on `slots`; it runs on the stream of their timeline."""
+    def __init__(
+        self, path: Path, opened: Settled, slots: DeviceSlots, sessions: Mapping[int, ort.InferenceSession]
+    ) -> None:
+        """Run `sessions`, one for each size of run, on `slots`; they run on the stream of their timeline.
+
+        Raises:
+            ModelError: a first run failed.
+        """
         self.manifest = opened.manifest
         self.batch = opened.rows
         self.slots = slots
         self.ring = slots.ring
         self._path = path
-        self._session = session
-        self._bound = [_Bound() for _ in slots.inputs]
+        self._sizes = sorted(sessions)
+        self._made: list[dict[str, Array]] = [{} for _ in slots.inputs]
         self._options = ort.RunOptions()
         self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
-        self._sizes = sizes(opened.manifest.batch, opened.rows)
-        for rows in self._sizes:
-            for slot in range(len(slots.inputs)):
-                self.enqueue(slot, rows)
-        slots.timeline.close()
+        self._runs = {
+            (slot, rows): self._prepare(session, slot, rows)
+            for rows, session in sessions.items()
+            for slot in range(len(slots.inputs))
+        }
 
     def input(self, slot: int) -> Array:
         """Return the input rows of `slot` on the host, (batch, C, H, W), to be written in place before `run`."""
@@ -68,33 +76,48 @@ class OrtCuda:
         """
         if not 1 <= rows <= self.batch:
             raise ValueError(f"{rows} rows in a backend of 1 to {self.batch}")
-        rows = next(size for size in self._sizes if size >= rows)
-        bound = self._bound[slot]
-        binding = bound.bindings.get(rows) or self._bind(bound, slot, rows)
-        try:
-            with self.slots.timeline.running(slot):
-                self._session.run_with_iobinding(binding, self._options)
-        except FAILURES as error:
-            raise ModelError(f"{self._path}: a run of {rows} rows failed: {reason(error)}") from error
+        run = self._runs[slot, next(size for size in self._sizes if size >= rows)]
+        with self.slots.timeline.running(slot):
+            run.launch()
         if len(self.slots.outputs[slot]) < len(self.manifest.outputs):
-            values = zip(self.manifest.outputs, binding.get_outputs(), strict=True)
-            bound.made = {
+            values = zip(self.manifest.outputs, run.binding.get_outputs(), strict=True)
+            self._made[slot] = {
                 output.name: value.numpy() for output, value in values if output.name not in self.slots.outputs[slot]
             }
 
     def outputs(self, slot: int, rows: int) -> tuple[Array, ...]:
         """Wait for the run; return the first `rows` rows of each output on the host, valid until the slot is free."""
-        held = self.slots.download(slot, rows) | self._bound[slot].made
+        held = self.slots.download(slot, rows) | self._made[slot]
         return tuple(held[output.name][:rows] for output in self.manifest.outputs)
 
     def close(self) -> None:
-        """Wait for what runs, then let go of the session and the memory; safe twice."""
+        """Wait for what runs, then let go of the sessions and the memory; safe twice."""
         self.slots.close()
-        self._bound = []
-        self._session = None
+        self._runs.clear()
 
-    def _bind(self, bound: _Bound, slot: int, rows: int) -> ort.IOBinding:
-        binding = self._session.io_binding()
+    def _prepare(self, session: ort.InferenceSession, slot: int, rows: int) -> _Run:
+        """Bind one slot at one size, and run it: for its kernels to be chosen, and its memory taken."""
+        binding = self._bind(session, slot, rows)
+
+        def launch() -> None:
+            try:
+                session.run_with_iobinding(binding, self._options)
+            except FAILURES as error:
+                raise ModelError(f"{self._path}: a run of {rows} rows failed: {reason(error)}") from error
+
+        with self.slots.timeline.running(slot) as stream:
+            launch()
+            stream.synchronize()
+            if len(self.slots.outputs[slot]) < len(self.manifest.outputs):
+                return _Run(binding, launch)
+            try:
+                return _Run(binding, self.slots.gpu.capture(launch, stream))
+            except (DeviceError, ModelError) as error:
+                structlog.get_logger().info("no CUDA graph", model=str(self._path), rows=rows, reason=str(error))
+                return _Run(binding, launch)
+
+    def _bind(self, session: ort.InferenceSession, slot: int, rows: int) -> ort.IOBinding:
+        binding = session.io_binding()
         gpu, image = self.slots.gpu, self.slots.inputs[slot]
         binding.bind_input(
             self.manifest.input.name,
@@ -111,7 +134,6 @@ class OrtCuda:
             else:
                 shape = (rows, *array.shape[1:])
                 binding.bind_output(output.name, gpu.kind, gpu.index, array.dtype.type, shape, gpu.address(array))
-        bound.bindings[rows] = binding
         return binding
 
 
@@ -140,16 +162,24 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
         if output.name in opened.known
     }
     slots = DeviceSlots(gpu, opened.manifest, rows, known)
-    # Only now is there a stream for it: what settled the shapes ran on one of the library's own.
-    session = _open(path, opened.sides, gpu, slots.timeline.run_stream.ptr)
-    return OrtCuda(path, opened, slots, session)
+    # Only now is there a stream for them: what settled the shapes ran on one of the library's own.
+    sessions = {
+        size: _open(path, opened.sides, gpu, slots.timeline.run_stream.ptr)
+        for size in sizes(opened.manifest.batch, opened.rows)
+    }
+    try:
+        return OrtCuda(path, opened, slots, sessions)
+    except BaseException:
+        slots.close()
+        raise
 
 
-def sizes(fixed: int, most: int) -> tuple[int, ...]:
-    """Return the rows that runs have: `fixed` where the model has it so, else 1, 2, 4 ... and `most`."""
+def sizes(fixed: int, most: int, base: int = 4) -> tuple[int, ...]:
+    """Return the rows that runs have: `fixed` where the model has it so, else the powers of `base`, and `most`."""
     if fixed:
         return (fixed,)
-    return (*(1 << power for power in range((most - 1).bit_length())), most)
+    powers = (base**power for power in range(most.bit_length()))
+    return (*(size for size in powers if size < most), most)
 
 
 def _open(path: Path, sides: Mapping[str, int], gpu: Gpu, stream: int | None) -> ort.InferenceSession:

@@ -65,9 +65,7 @@ class DevicePreprocess:
                 self._upload(picture, self._uploads[slot][row], stream) if isinstance(picture, Picture) else picture
                 for row, picture in enumerate(pictures)
             ]
-            for ready in {id(surface.ready): surface.ready for surface in surfaces}.values():
-                if ready is not None:
-                    stream.wait_event(ready)
+            gpu.order(surfaces, stream)
             places = tuple(
                 Letterbox.place(surface.width, surface.height, spec.width, spec.height, spec.fit, spec.anchor)
                 for surface in surfaces

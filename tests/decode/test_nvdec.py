@@ -1,6 +1,5 @@
 import gc
 import weakref
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import av
@@ -10,7 +9,7 @@ import pytest
 from streamd.decode import nvdec
 from streamd.frames import Colour, Surface
 from tests.decode.fake_nvdec import read
-from tests.gpu.host_gpu import HostEvent, HostGpu
+from tests.gpu.host_gpu import HostGpu
 
 
 def known(frames):
@@ -49,7 +48,7 @@ def test_ten_bits_are_a_surface_of_two_bytes(fake, clip, gpu, decoded):
 def test_a_surface_says_when_it_may_be_read_and_in_which_colour(fake, clip, gpu, decoded):
     fake()
     frames, _, _ = decoded(clip(size=(1280, 16), frames=2), gpu)
-    assert [type(frame.picture.ready) for frame in frames] == [HostEvent] * 2
+    assert [frame.picture.ready for frame in frames] == [gpu.decoded] * 2
     assert frames[0].picture.colour == Colour("bt709")
 
 
@@ -75,21 +74,14 @@ def test_a_resolution_that_changes_stays_on_the_gpu(fake, clip, tmp_path, gpu, d
 
 
 class WatchedGpu(HostGpu):
-    """Writes down what is done with it."""
+    """Writes down what is asked of it."""
 
     def __init__(self):
         super().__init__(None)
         self.done = []
 
-    @contextmanager
-    def active(self):
-        self.done.append("active")
-        yield
-        self.done.append("left")
-
-    def mark_decoded(self):
-        self.done.append("context")
-        return super().mark_decoded()
+    def bind(self):
+        self.done.append("bound")
 
 
 def test_ffmpeg_works_in_the_context_that_cupy_made(clip, monkeypatch):
@@ -103,7 +95,7 @@ def test_ffmpeg_works_in_the_context_that_cupy_made(clip, monkeypatch):
     monkeypatch.setattr(nvdec.av.CodecContext, "create", create)
     with av.open(str(clip())) as container, pytest.raises(nvdec.Unfit, match="FFmpeg cannot use cuda:1: seen"):
         nvdec.open_context(container.streams.video[0], gpu)
-    assert gpu.done[:3] == ["active", "context", ("h264", {"primary_ctx": "0", "current_ctx": "1"}, 1, True)]
+    assert gpu.done == ["bound", ("h264", {"primary_ctx": "0", "current_ctx": "1"}, 1, True)]
 
 
 def test_a_decoder_is_told_what_the_container_knows(clip, monkeypatch, gpu):

@@ -62,12 +62,12 @@ class Card:
         self._runtime = self._cupy.cuda.runtime
         self._cupy.zeros(1)  # CuPy makes CUDA's primary context, as in the daemon, and FFmpeg is to live with that
 
-    def fetch(self, address, size, ready):
-        """Copy `size` bytes at `address` to the host once `ready` has passed."""
+    def fetch(self, address, size, surface):
+        """Copy `size` bytes at `address` to the host once `surface` may be read."""
         host = np.empty(size, np.uint8)
         with self.gpu.active():
             stream = self.gpu.stream()
-            stream.wait_event(ready)
+            self.gpu.order([surface], stream)
             self._runtime.memcpyAsync(host.ctypes.data, address, size, TO_HOST, stream.ptr)
             stream.synchronize()
         return host
@@ -252,8 +252,8 @@ def read(card, surface):
     """Y (H, W), and U and V (H/2, W/2 rounded up, 2), as NVDEC has them."""
     dtype = np.uint16 if surface.sample_bytes == 2 else np.uint8
     half = ((surface.height + 1) // 2, (surface.width + 1) // 2)
-    luma = card.fetch(surface.pixels, surface.pitch * surface.height, surface.ready)
-    chroma = card.fetch(surface.chroma, surface.chroma_pitch * half[0], surface.ready)
+    luma = card.fetch(surface.pixels, surface.pitch * surface.height, surface)
+    chroma = card.fetch(surface.chroma, surface.chroma_pitch * half[0], surface)
     luma = luma.reshape(surface.height, -1).view(dtype)[:, : surface.width]
     return luma, chroma.reshape(half[0], -1).view(dtype)[:, : 2 * half[1]].reshape(*half, 2)
 

@@ -50,6 +50,7 @@ class HostGpu:
 
     def __init__(self, kernels):
         self.kernels = kernels
+        self.decoded = HostEvent()
 
     def active(self):
         return nullcontext()
@@ -63,8 +64,10 @@ class HostGpu:
     def event(self):
         return HostEvent()
 
-    def mark_decoded(self):
-        return HostEvent()
+    def order(self, surfaces, stream):
+        for ready in {id(surface.ready): surface.ready for surface in surfaces}.values():
+            if ready is not None:
+                stream.wait_event(ready)
 
     def zeros(self, shape, dtype):
         return np.zeros(shape, dtype)
@@ -97,6 +100,10 @@ class HostGpu:
     def elapsed_s(self, begin, end):
         assert isinstance(begin, HostEvent) and isinstance(end, HostEvent)
         return 0.0
+
+    def capture(self, work, stream):
+        assert isinstance(stream, HostStream)
+        return work
 
 
 def _bytes(array):
