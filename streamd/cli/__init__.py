@@ -27,6 +27,7 @@ COMMANDS = {
     "calibrate": "Gather the ranges that INT8 needs, from pictures or cameras.",
     "sensitivity": "Tell which parts of a model INT8 hurts.",
     "quantize": "Make INT8 files of a model, and report what they are worth.",
+    "harden": "Make a model that INT8 ruins, to try repairs on.",
     "lint": "Check a quantized model for what hurts.",
     "build": "Build a TensorRT engine of a model.",
     "scenes": "Draw procedural street scenes: a data set, or a clip.",
