@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, numpy_helper
 
-from streamd.int8.graph import FLOATS, Array, Graph, attribute
+from streamd.int8.graph import FLOATS, Array, Graph, attribute, redirect
 from streamd.int8.head import Head, find
 from streamd.int8.opset import NEEDED
 from streamd.int8.placement import TRANSPARENT, carries, moved
@@ -257,6 +257,7 @@ def _without_casts(model: onnx.ModelProto) -> onnx.ModelProto:
             kept = copy.graph.node.add()
             kept.CopyFrom(node)
             kept.input[:] = [instead.get(name, name) for name in node.input]
+            redirect(kept, instead)
     for output in copy.graph.output:
         output.name = instead.get(output.name, output.name)
     return copy
@@ -271,6 +272,7 @@ def _stripped(graph: Graph) -> onnx.ModelProto:
     for node in graph.nodes:
         copy = NodeProto.FromString(node.SerializeToString())
         copy.input[:] = [instead.get(name, name) for name in copy.input]
+        redirect(copy, instead)
         if node.op_type not in {Q, DQ}:
             nodes.append(copy)
         elif copy.input[0] in graph.initializers and node.op_type == DQ:

@@ -19,7 +19,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from streamd.frames import F32
 from streamd.int8.graph import Array, Graph, captured, living, reads
 from streamd.int8.placement import CARRIERS, TRANSPARENT, Placement
-from streamd.int8.scales import TOP, Scales, quantize_weight
+from streamd.int8.scales import LEAST, TOP, Scales, quantize_weight
 from streamd.int8.softmax import inner_axis, written_out
 
 FEW_CHANNELS = 4  # of a picture: too few to fill the dot products of ONNX Runtime's integer kernels
@@ -237,5 +237,5 @@ def _gated(readers: Sequence[NodeProto]) -> bool:
 def _spanning(low: float, high: float) -> _Pair:
     """Return 256 unsigned codes over [low, high], 0 among them."""
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = float(np.float32((high - low) / 255)) or 1 / 255
+    scale = float(np.float32(max((high - low) / 255, LEAST))) if high > low else 1 / 255
     return _Pair(scale, int(np.clip(round(-low / scale), 0, 255)))

@@ -17,7 +17,7 @@ from streamd.int8.thresholds import minmax
 from tests.int8.conftest import Net
 
 SIDE = 16
-SEEDS = range(40)
+SEEDS = range(30)
 MOST = 0.15  # of the root of the mean square of an output: what 8 bits may cost in so few layers
 KEPT = 0.2  # of the nodes, in every third graph
 BATCH = 2

@@ -179,3 +179,15 @@ def test_a_feature_that_is_answered_in_float_and_quantized_beside_is_no_error(ne
     scales = choose(graph, placement, calibrate(graph, pictures), minmax)
     model = qdq.write(graph, placement, scales, qdq.TENSORRT if runtime == "tensorrt" else qdq.CPU)
     assert rules(model, runtime) <= {"single-precision"}
+
+
+def test_a_quantized_layer_that_answers_through_a_branch_is_found(net, pictures):
+    x = net.conv(net.layer("images", 3, 8), 8, 4, name="last")
+    ends = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    inside = helper.make_graph([helper.make_node("Neg", [x], ["y"])], "then", [], ends)
+    made = net.node("If", net.constant(np.array(True)), then_branch=inside, else_branch=inside)
+    graph = graphs.prepare(net.model(made))
+    placement = plan(graph, whole=True)
+    scales = choose(graph, placement, calibrate(graph, pictures, whole=True), minmax)
+    half = to_half(qdq.write(graph, placement, scales), "net", placement.head.decode)
+    assert [finding.node for finding in found(half, "quantized-head")] == ["last"]

@@ -326,3 +326,10 @@ def test_a_softmax_of_unknown_rank_is_left(net):
     for value in graph.model.graph.value_info:  # as after a loop
         value.type.tensor_type.ClearField("shape")
     assert [softmax.inner_axis(graph, node) for node in graph.nodes if node.op_type == "Softmax"] == [None]
+
+
+def test_a_layer_that_gives_next_to_nothing_has_a_scale_that_can_be_divided_by(detector):
+    bounds = dict.fromkeys(detector.scales.bounds, (0.0, 1e-42))
+    scales = type(detector.scales)(detector.scales.activations, bounds, [])
+    written = values(qdq.write(detector.graph, detector.placement, scales, qdq.CPU))
+    assert min(value.min() for name, value in written.items() if name.endswith("/scale")) >= np.finfo(np.float32).tiny
