@@ -20,6 +20,7 @@ Sum = click.Choice(["host", "exact"])
 @click.option("--video", "videos", multiple=True, type=click.Path(path_type=Path), help="What to agree on. Repeatable.")
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 256), help="Pictures in one run.")
 @click.option("--threads", default=0, type=click.IntRange(0, 256), help="Of ONNX Runtime; 0 (the default): one a core.")
+@click.option("--device", default="cuda:0", show_default=True, help="The GPU that engines run on.")
 @click.option("--limit", default=0, type=click.IntRange(0), help="Pictures, spread over the data, or frames a video.")
 @click.option("--confidence", default=0.25, show_default=True, type=FRACTION, help="With --reference.")
 @click.option("--preprocess", default="host", show_default=True, type=Sum, help="Of the models.")
@@ -34,6 +35,7 @@ def command(
     videos: tuple[Path, ...],
     batch: int,
     threads: int,
+    device: str,
     limit: int,
     confidence: float,
     preprocess: Literal["host", "exact"],
@@ -42,6 +44,8 @@ def command(
     shape: Literal["json", "markdown"] | None,
 ) -> None:
     r"""Score models side by side, through the daemon's own preprocessing, backend and head.
+
+    ONNX files run on the CPU, engines on a GPU: one table for the float model, its INT8 and what was built of them.
 
     \b
     streamd eval a.onnx b.onnx --data DIR                      mAP, or Top-1 and Top-5
@@ -55,7 +59,7 @@ def command(
     from streamd.score import dataset, evaluate, served, table  # noqa: PLC0415
 
     log.setup("warning", "console")
-    options = served.Options(batch, threads, preprocess, confidence)
+    options = served.Options(batch, threads, preprocess, confidence, device=device)
     paths = [locate(model, Path()) for model in models]
     if draw is not None:
         output.check_folder(draw, option="--draw")
@@ -65,7 +69,7 @@ def command(
             rows = evaluate.evaluate(paths, labelled, options, drawings=draw, advance=advance)
     elif reference is not None and data is None and videos:
         against = locate(reference, Path())
-        theirs = served.Options(batch, threads, reference_preprocess, confidence)
+        theirs = served.Options(batch, threads, reference_preprocess, confidence, device=device)
         with progress(limit * len(videos), "comparing") as advance:
             rows = evaluate.compare(paths, against, videos, options, theirs, limit=limit, advance=advance)
     else:

@@ -26,7 +26,10 @@ Sum = Literal["host", "exact"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a model is run, and which of its detections count. `preprocess` exact is the sum that defines the host's."""
+    """How a model is run, and which of its detections count. `preprocess` exact is the sum that defines the host's.
+
+    An engine runs on `device`, anything else on the CPU.
+    """
 
     batch: int = 1
     threads: int = 0
@@ -34,6 +37,7 @@ class Options:
     confidence: float = 0.25
     iou: float = 0.45
     max_detections: int = 300
+    device: str = "cuda:0"
 
 
 class _Preprocess(Protocol):
@@ -53,7 +57,8 @@ class Served:
     ) -> None:
         """`backend` is a model loaded already; without one, the file at `path` is."""
         self.path = path
-        self.backend = backend or load(path, batch=options.batch, threads=options.threads)
+        device = options.device if path.suffix.lower() == ".engine" else "cpu"
+        self.backend = backend or load(path, batch=options.batch, threads=options.threads, device=device)
         self.manifest = self.backend.manifest
         self.unknown: tuple[str, ...] = ()
         self._preprocess: _Preprocess = _sum(options.preprocess, self.manifest.input)

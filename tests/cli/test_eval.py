@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -59,6 +60,26 @@ def test_a_table(classifier, data):
         "p95",
         "@1",
     ]
+
+
+def test_engines_stand_beside_onnx_files_in_one_table(classifier, data, host_as_tensorrt):
+    standin = host_as_tensorrt()
+    engine = classifier.with_suffix(".engine")
+    shutil.copy(classifier, engine)
+    result = run(classifier, engine, "--data", data, "--batch", 2, "--json")
+    assert result.exit_code == 0, result.stderr
+    onnx_row, engine_row = json.loads(result.stdout)["rows"]
+    assert onnx_row["classify"] == engine_row["classify"] == {"top1": 0.5, "top5": 1.0}
+    assert [one["batch"] for one in engine_row["latency"]] == [1, 2]
+    assert standin.gpu.launched > 10
+
+
+def test_an_engine_agrees_with_its_onnx_file(classifier, data, host_as_tensorrt):
+    host_as_tensorrt()
+    shutil.copy(classifier, classifier.with_suffix(".engine"))
+    options = ("--reference", classifier, "--video", data / "left" / "a.png", "--json", "--device", "cuda:1")
+    result = run(classifier.with_suffix(".engine"), *options)
+    assert json.loads(result.stdout)["rows"][0]["agreement"]["matched90"] == 1
 
 
 def test_json_is_all_there_is_on_stdout(classifier, data):

@@ -11,9 +11,14 @@ class Backend:
         self.ring = SlotRing(2)
         self.name = name
         self.log = log
+        self.under_way = False
 
     def run(self, slot, rows):
         self.log.append((self.name, rows))
+        self.under_way = True
+
+    def outputs(self, slot, rows):
+        self.under_way = False
 
 
 class Model:
@@ -34,6 +39,18 @@ def test_models_take_turns():
     log = []
     measure([Model("a", log), Model("b", log)], ["picture"], ticks(10**9))
     assert log[:4] == [("a", 2), ("b", 2), ("a", 2), ("b", 2)]
+
+
+def test_a_run_has_ended_when_its_time_is_taken():
+    model = Model("a", [])
+    seen = []
+
+    def now_ns():
+        seen.append(model.backend.under_way)
+        return len(seen)
+
+    measure([model], ["picture"], now_ns)
+    assert seen and not any(seen)
 
 
 def test_slow_models_run_the_least_number_of_times():
