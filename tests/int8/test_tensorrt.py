@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from streamd.int8 import graph as graphs
-from streamd.int8 import qdq
+from streamd.int8 import hard, qdq
+from streamd.int8.bias import of_weights
 from streamd.int8.calibrate import calibrate
+from streamd.int8.groups import groups, only, without
 from streamd.int8.half import to_half
+from streamd.int8.lint import lint
 from streamd.int8.placement import plan
 from streamd.int8.scales import choose
 from streamd.int8.thresholds import minmax
@@ -49,3 +52,21 @@ def test_every_quantized_layer_becomes_an_integer_one_without_a_warning(build, d
     assert (made["built"], made["told"]) == (True, [])
     integers = [name for name, kind, types in made["layers"] if (kind, types) == ("correlation", ["Int8", "Int8"])]
     assert len(integers) == len(placement.layers)
+
+
+def test_a_hard_model_with_layers_left_in_float_and_biases_corrected_is_built_likewise(build):
+    graph = graphs.load(BUNDLED)
+    spread = hard.harden(graph)
+    noise = [np.random.default_rng(0).random((1, 3, 416, 416)).astype(np.float32)]
+    whole = plan(graph)
+    scales = choose(graph, whole, calibrate(graph, noise), minmax)
+    names = {f"{tensor}{hard.SUFFIX}" for tensor in spread}
+    placement = without(whole, [group for group in groups(graph, whole) if not names.isdisjoint(group.tensors)])
+    scales = only(scales, placement.tensors)
+    corrected = of_weights(graph, placement, scales, noise)
+    model = to_half(qdq.write(corrected, placement, scales), graph.name, placement.head.decode)
+    assert lint(model) == []
+    made = build(model)
+    assert (made["built"], made["told"]) == (True, [])
+    integers = [name for name, kind, types in made["layers"] if (kind, types) == ("correlation", ["Int8", "Int8"])]
+    assert len(integers) == len(placement.layers) == len(whole.layers) - len(spread)
