@@ -29,6 +29,9 @@ def configure(library: Library, config: Any, ask: Ask, source: Source) -> None: 
         _check_hardware_compatible(library)
         level = _needed(library, "HardwareCompatibilityLevel", "AMPERE_PLUS", "--hardware-compatible")
         config.hardware_compatibility_level = level
+    shared = library.member("PreviewFeature", "PROFILE_SHARING_0806")
+    if shared is not None and not config.get_preview_feature(shared):
+        config.set_preview_feature(shared, True)  # 8.6: else one context alone could use the profile
     for name in precisions(library, ask, source):
         config.set_flag(_needed(library, "BuilderFlag", name, f"{name} without strong typing"))
 

@@ -1,4 +1,4 @@
-"""The engine inspector: an engine is loaded and asked what became of its layers. Needs the GPU that it was built for."""
+"""The engine inspector: an engine is loaded and asked what became of its layers. Needs the GPU it was built for."""
 
 from typing import Any
 

@@ -32,7 +32,7 @@ def check(
 ) -> str:
     """Run the engine `plan` and the ONNX file `model`, and return a line that tells how well they agree.
 
-    The engine lies in a folder of its own meanwhile.
+    The engine lies in a folder of its own meanwhile, and runs at the usual batch of its profile.
 
     Raises:
         ModelError: they do not agree enough, or one of them cannot be run.
@@ -41,7 +41,8 @@ def check(
     with tempfile.TemporaryDirectory(prefix="streamd-parity-") as folder:
         path = Path(folder) / "built.engine"
         deliver(plan, described, path)
-        with closing(load(path, device=device)) as engine, closing(load(model)) as reference:
+        rows = described.built.profile[1] if described.built and described.built.profile else described.batch or 1
+        with closing(load(path, batch=rows, device=device)) as engine, closing(load(model)) as reference:
             found = compare(engine, reference, pictures)
     return judge(model, found, bounds)
 

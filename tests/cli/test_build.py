@@ -22,16 +22,23 @@ def model(tmp_path):
     return tmp_path / "m.onnx"
 
 
+def agreeing(path, sidecar, **options):
+    """A backend for engines that finds what the ONNX file finds."""
+    assert path.read_bytes() == PLAN and options["device"] == "cuda:0"
+    return infer.load(BUNDLED, batch=options["batch"])
+
+
 @pytest.fixture
 def build(model, tmp_path, monkeypatch):
     """Run the command with a version of TensorRT and, if told so, on a GPU."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
-    def build(*arguments, version="tensorrt 10.3.0", gpu=None, **answers):
+    def build(*arguments, version="tensorrt 10.3.0", gpu=None, engine=agreeing, **answers):
         api = Recorded(version, **answers)
         monkeypatch.setattr(library, "find", lambda: library.Library(api, version.split()[0], api.__version__))
         monkeypatch.setattr(target, "find", lambda device: gpu)
         monkeypatch.setattr(target, "active", lambda device: nullcontext())
+        monkeypatch.setitem(infer.BACKENDS, ".engine", engine)
         return CliRunner().invoke(cli.group, ["build", str(model), *map(str, arguments)])
 
     return build
@@ -72,22 +79,16 @@ def test_fp16_is_built_where_int8_cannot_be(build, tmp_path):
     assert "has no INT8; leave --strict out" in strict.output
 
 
-def test_an_engine_that_does_not_agree_is_not_written(build, model, monkeypatch):
+def test_an_engine_that_does_not_agree_is_not_written(build, model):
     def broken(path, sidecar, **options):
         raise ModelError(f"{path.name}: the engine cannot be run")
 
-    monkeypatch.setitem(infer.BACKENDS, ".engine", broken)
-    done = build(gpu=Target("NVIDIA L4", "8.9"))
+    done = build(gpu=Target("NVIDIA L4", "8.9"), engine=broken)
     assert (done.exit_code, "the engine cannot be run" in done.output) == (1, True)
     assert not model.with_suffix(".engine").exists()
 
 
-def test_an_engine_that_agrees_is(build, model, monkeypatch):
-    def backend(path, sidecar, **options):
-        assert path.read_bytes() == PLAN and options["device"] == "cuda:0"
-        return infer.load(BUNDLED)
-
-    monkeypatch.setitem(infer.BACKENDS, ".engine", backend)
+def test_an_engine_that_agrees_is(build, model):
     done = build(gpu=Target("NVIDIA L4", "8.9"))
     assert done.exit_code == 0, done.output
     assert "100.0% of" in done.output and "detections matched on 16 pictures" in done.output

@@ -4,6 +4,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 
+import msgspec.structs
 import pytest
 
 from streamd import infer
@@ -11,6 +12,7 @@ from streamd.decode import pictures
 from streamd.engine import parity
 from streamd.engine.parity import Bounds
 from streamd.errors import ModelError
+from streamd.manifest import Built
 from tests.engine.conftest import BUNDLED
 
 
@@ -59,7 +61,7 @@ def test_an_engine_is_run_from_a_folder_of_its_own(shown, monkeypatch):
     seen = []
 
     def backend(path, sidecar, **options):
-        seen.append((path, sidecar.sha256, options["device"]))
+        seen.append((path, sidecar.sha256, options["device"], options["batch"]))
         copy = path.with_suffix(".onnx")
         copy.write_bytes(path.read_bytes())
         copy.with_suffix(".json").write_bytes(BUNDLED.with_suffix(".json").read_bytes())
@@ -67,8 +69,8 @@ def test_an_engine_is_run_from_a_folder_of_its_own(shown, monkeypatch):
 
     monkeypatch.setitem(infer.BACKENDS, ".engine", backend)
     with closing(infer.load(BUNDLED)) as own:
-        described = own.manifest
+        described = msgspec.structs.replace(own.manifest, built=Built("", "", "", "", profile=(1, 2, 4)))
     said = parity.check(BUNDLED.read_bytes(), described, BUNDLED, shown, "cuda:1", Bounds())
-    ((path, sha256, device),) = seen
+    ((path, sha256, *given),) = seen
     assert "100.0% of" in said
-    assert (len(sha256), device, path.exists()) == (64, "cuda:1", False)
+    assert (len(sha256), given, path.exists()) == (64, ["cuda:1", 2], False)

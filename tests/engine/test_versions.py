@@ -124,6 +124,13 @@ def test_every_option_is_set(library, version, run):
         assert api.called("IBuilderConfig.hardware_compatibility_level") == [level]
 
 
+def test_several_contexts_may_use_the_profile(library, version, run):
+    found = library(version)
+    run(found)
+    asked = [feature.name for feature, _ in found.api.called("IBuilderConfig.set_preview_feature")]
+    assert asked == (["PROFILE_SHARING_0806"] if version in OLD else [])
+
+
 def test_rtx_engines_need_no_hardware_compatibility(library, run):
     with pytest.raises(ModelError, match="compiled where they are loaded; leave it out"):
         run(library("tensorrt_rtx 1.7.1.116"), hardware_compatible=True)
