@@ -13,6 +13,7 @@ from streamd import manifest
 from streamd.engine.unquantize import unquantized
 from streamd.errors import ModelError
 from streamd.infer import files
+from streamd.infer.tensors import size_of
 from streamd.int8 import graph as graphs
 from streamd.int8.half import to_half
 from streamd.int8.placement import plan
@@ -69,7 +70,7 @@ def read(path: Path) -> Source:
 def settled(source: Source, size: tuple[int, int] | None) -> Source:
     """Return the model with the sides of its picture settled: 3 or 1 channels, and `size` (width, height).
 
-    Without `size`, the manifest beside it says the sides that the model leaves open.
+    Without `size`, the manifest beside it says the sides that the model leaves open, or Ultralytics' metadata.
 
     Raises:
         ModelError: the model is fixed to another size, leaves it open and nobody says it, or has no picture.
@@ -84,8 +85,8 @@ def settled(source: Source, size: tuple[int, int] | None) -> Source:
             mend="export it with the picture as its only input",
         )
     dims = inputs[0].type.tensor_type.shape.dim
-    wanted = size or ((source.sidecar.input.width, source.sidecar.input.height) if source.sidecar else None)
-    for name, dim, side in zip(SIDES[2:], list(dims)[2:], (wanted or (0, 0))[::-1], strict=True):
+    wanted = size or _said(source)
+    for name, dim, side in zip(SIDES[2:], list(dims)[2:], wanted[::-1], strict=True):
         if dim.dim_value > 0 and size and dim.dim_value != side:
             raise ModelError(
                 f"{source.path}: its {name} is fixed at {dim.dim_value}, --size says {side}",
@@ -99,6 +100,13 @@ def settled(source: Source, size: tuple[int, int] | None) -> Source:
     if size or any(d.dim_value <= 0 for d in list(source.model.graph.input[0].type.tensor_type.shape.dim)[1:]):
         del model.graph.value_info[:]  # it speaks of sides that were open
     return source.with_model(model)
+
+
+def _said(source: Source) -> tuple[int, int]:
+    """Return (width, height) as the manifest or the exporter says; zeros where neither does."""
+    if source.sidecar is not None:
+        return source.sidecar.input.width, source.sidecar.input.height
+    return size_of(source.metadata) if "imgsz" in source.metadata else (0, 0)
 
 
 def halved(source: Source) -> Source:

@@ -48,6 +48,13 @@ def test_the_manifest_settles_what_size_does_not():
     assert sides(source.settled(opened((None,) * 4, sidecar), None)) == [0, 1, 240, 320]
 
 
+def test_so_does_what_ultralytics_wrote():
+    read = opened()
+    read.model.metadata_props.add(key="imgsz", value="[384, 640]")
+    assert sides(source.settled(read, None)) == [0, 3, 384, 640]
+    assert sides(source.settled(read, (320, 192))) == [0, 3, 192, 320]
+
+
 def test_sides_that_nobody_says():
     with pytest.raises(ModelError, match="leaves its height open; say it with --size"):
         source.settled(opened(), None)
