@@ -47,6 +47,7 @@ def _chart(report: Report, mode: str, metric: str, top: int) -> str:
     marked = _marked(report.groups, mode, metric)
     title = f"{TITLES[metric]} {report.outcome}" if metric == "drop" else TITLES[metric]
     where = "" if metric == "range" else f", {MODES[mode]}"
+    where += " (logarithmic)" if metric in LOGARITHMIC and min(values) >= 0 else ""
     base = top + GAP - 16 + ROW
     lines = [
         f'<text x="{LEFT}" y="{top + 14}">{escape(title + where)}</text>',
