@@ -4,6 +4,7 @@ histogram.py    |x| of one tensor, gathered as it streams by
 thresholds.py   METHODS: from a histogram to the largest value that INT8 shall represent
 legacy.py       the cutoff and quantile search of TensorRT 2 and 3
 graph.py        an ONNX graph made ready: opset raised, constants and batch normalisation folded, indexed
+bodies.py       what nodes read, their branches and loop bodies included
 head.py         the detection head, found by structure
 placement.py    what is quantized, and which tensors share a scale
 fragile.py      depthwise layers that no single scale can serve

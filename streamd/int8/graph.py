@@ -5,18 +5,18 @@ folds batch normalisation into the convolution before it and gives every node a 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import GraphProto, NodeProto, TensorProto, numpy_helper, shape_inference
+from onnx import NodeProto, TensorProto, numpy_helper, shape_inference
 
 from streamd.errors import ModelError
 from streamd.infer import files
 from streamd.int8 import opset
+from streamd.int8.bodies import bodies, living, reads, within
 
 Array = npt.NDArray[Any]
 LIMIT = 2 << 30  # bytes; what one protobuf message can hold
@@ -163,47 +163,6 @@ def prepare(model: onnx.ModelProto, name: str = "model") -> Graph:
     return graph
 
 
-def living(nodes: Sequence[NodeProto], outputs: Iterable[str]) -> list[NodeProto]:
-    """Return those of `nodes` that `outputs` depend on."""
-    needed = set(outputs)
-    kept = []
-    for node in reversed(nodes):
-        if not needed.isdisjoint(node.output):
-            needed.update(reads(node))
-            kept.append(node)
-    return kept[::-1]
-
-
-def reads(node: NodeProto) -> list[str]:
-    """Return the tensors that `node` reads, those that its branches and loop bodies take from outside included."""
-    return list(dict.fromkeys([*filter(None, node.input), *captured(node)]))
-
-
-def captured(node: NodeProto) -> list[str]:
-    """Return the tensors that branches and loop bodies of `node` take from outside."""
-    names = []
-    for body in bodies(node):
-        own = {name for inner in body.node for name in inner.output} | {value.name for value in body.input}
-        own |= {tensor.name for tensor in body.initializer}
-        own |= {tensor.values.name for tensor in body.sparse_initializer}
-        names += [name for inner in body.node for name in reads(inner) if name not in own]
-    return names
-
-
-def redirect(node: NodeProto, instead: Mapping[str, str]) -> None:
-    """Let the branches and the loop body of `node` read other tensors from outside."""
-    for body in bodies(node):
-        for inner in body.node:
-            inner.input[:] = [instead.get(name, name) for name in inner.input]
-            redirect(inner, instead)
-
-
-def bodies(node: NodeProto) -> list[GraphProto]:
-    """Return the branches or the loop body of `node`; most have none."""
-    graphs = ([item.g] if item.type == onnx.AttributeProto.GRAPH else item.graphs for item in node.attribute)
-    return [body for inside in graphs for body in inside]
-
-
 def attribute(node: NodeProto, name: str, default: object) -> object:
     """Return an attribute of `node`, or `default`; a string comes as str."""
     for item in node.attribute:
@@ -225,19 +184,11 @@ def _half(model: onnx.ModelProto) -> str:
     """Return what of the model is float16, in a word; nothing if it is not."""
     if any(value.type.tensor_type.elem_type == TensorProto.FLOAT16 for value in model.graph.input):
         return "inputs"
-    nodes = [*_within(model.graph.node), *(node for function in model.functions for node in _within(function.node))]
+    nodes = [*within(model.graph.node), *(node for function in model.functions for node in within(function.node))]
     inside = (body for node in nodes for body in bodies(node))
     tensors = [tensor for graph in (model.graph, *inside) for tensor in graph.initializer]
     tensors += [item.t for node in nodes if node.op_type == "Constant" for item in node.attribute if item.HasField("t")]
     return "weights" if any(tensor.data_type == TensorProto.FLOAT16 for tensor in tensors) else ""
-
-
-def _within(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
-    """Yield the nodes and all those of their branches and loop bodies."""
-    for node in nodes:
-        yield node
-        for body in bodies(node):
-            yield from _within(body.node)
 
 
 def _plain(item: onnx.AttributeProto) -> Array | None:

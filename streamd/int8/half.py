@@ -20,7 +20,8 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, defs, helper, numpy_helper, shape_inference
 
-from streamd.int8.graph import Array, Graph, bodies, captured, reads, redirect
+from streamd.int8.bodies import bodies, captured, reads, redirect
+from streamd.int8.graph import Array, Graph
 
 Formal = defs.OpSchema.FormalParameter
 SINGLE, HALF = TensorProto.FLOAT, TensorProto.FLOAT16

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from onnx import NodeProto
 
-from streamd.int8.graph import Graph, reads
+from streamd.int8.bodies import reads
+from streamd.int8.graph import Graph
 
 CONVOLUTIONS = {"Conv", "ConvTranspose"}
 RESHAPING = {"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast"}

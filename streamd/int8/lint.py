@@ -13,7 +13,8 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, numpy_helper
 
-from streamd.int8.graph import FLOATS, Array, Graph, attribute, redirect
+from streamd.int8.bodies import redirect
+from streamd.int8.graph import FLOATS, Array, Graph, attribute
 from streamd.int8.head import Head, find
 from streamd.int8.opset import NEEDED
 from streamd.int8.placement import TRANSPARENT, carries, moved

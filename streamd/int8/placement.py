@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 from onnx import NodeProto, TensorProto
 
-from streamd.int8.graph import Graph, attribute, captured
+from streamd.int8.bodies import captured
+from streamd.int8.graph import Graph, attribute
 from streamd.int8.head import Head, find
 
 CARRIERS = {"Concat", "Add", "MaxPool", "Resize"}

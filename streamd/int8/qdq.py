@@ -17,7 +17,8 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from streamd.frames import F32
-from streamd.int8.graph import Array, Graph, captured, living, reads
+from streamd.int8.bodies import captured, living, reads
+from streamd.int8.graph import Array, Graph
 from streamd.int8.placement import CARRIERS, TRANSPARENT, Placement
 from streamd.int8.scales import LEAST, TOP, Scales, quantize_weight
 from streamd.int8.softmax import inner_axis, written_out

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import onnx
 from onnx import NodeProto, TensorProto, helper, shape_inference
 
-from streamd.int8.graph import Graph, reads
+from streamd.int8.bodies import reads
+from streamd.int8.graph import Graph
 
 UNKNOWN = 16 << 20  # bytes; taken for a tensor whose shape cannot be inferred
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper
 
 from streamd.int8 import qdq
-from streamd.int8.graph import Graph, reads
+from streamd.int8.bodies import reads
+from streamd.int8.graph import Graph
 from streamd.int8.groups import only
 from streamd.int8.placement import Placement
 from streamd.int8.scales import Scales

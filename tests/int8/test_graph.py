@@ -92,17 +92,6 @@ def test_every_node_gets_a_name_of_its_own(net):
     assert len(set(names)) == 2
 
 
-def test_what_a_branch_takes_from_outside_counts_as_read(net):
-    inside = helper.make_graph(
-        [helper.make_node("Add", ["outer", "outer"], ["sum"])],
-        "then",
-        [],
-        [helper.make_tensor_value_info("sum", 1, None)],
-    )
-    node = helper.make_node("If", ["condition"], ["y"], then_branch=inside, else_branch=inside)
-    assert graphs.reads(node) == ["condition", "outer"]
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"", "empty"), (b"no model at all", "not an ONNX model"), (b"\x08\x07", "without nodes")],
@@ -147,18 +136,6 @@ def test_half_weights_are_refused(net, tmp_path):
     model = net.model(net.node("Mul", "images", net.constant(np.float16(1))))
     with pytest.raises(ModelError, match="float16"):
         graphs.load(written(model, tmp_path / "half.onnx"))
-
-
-def test_what_a_body_holds_itself_does_not_count_as_read():
-    inside = helper.make_graph(
-        [helper.make_node("Add", ["outer", "own"], ["sum"])],
-        "then",
-        [],
-        [helper.make_tensor_value_info("sum", 1, None)],
-        [helper.make_tensor("own", TensorProto.FLOAT, [1], [1.0])],
-    )
-    node = helper.make_node("If", ["condition"], ["y"], then_branch=inside, else_branch=inside)
-    assert graphs.reads(node) == ["condition", "outer"]
 
 
 def test_half_constants_are_refused_wherever_they_are(net):
