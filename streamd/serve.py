@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from streamd import config, log, publish
+from streamd import config, log, onstart, publish
 from streamd.clock import Clock, StopGroup, SystemClock
 from streamd.daemon import Daemon
 from streamd.errors import DrainError, StreamdError
@@ -42,17 +42,19 @@ def serve(path: Path, environment: Mapping[str, str], wait_for: frozenset[publis
     open_log(settings, environment, secrets)
     metrics, services = Metrics(clock), StopGroup()
     with ExitStack() as stack:
+        stack.callback(notifier.close)
         sink = stack.enter_context(closing(publish.open_sinks(settings.publish, clock, settings.base)))
         pages = Pipeline([], services)
         if settings.metrics is not None:
             server = stack.enter_context(closing(MetricsServer(settings.metrics.bind, metrics)))
             pages.add([Stage("metrics", Relay(), Feed(server.serve(services)))])
+        if not onstart.build(settings, environment, notifier, clock):
+            return
         daemon = stack.enter_context(closing(Daemon(settings, sink, metrics, clock)))
         stack.callback(pages.wait)
         stack.callback(pages.stop)
         pages.start()
         Watch(daemon, path, environment, secrets, notifier, metrics, pages, clock).run(sink, wait_for)
-    notifier.close()
 
 
 def open_log(settings: config.Config, environment: Mapping[str, str], secrets: frozenset[str]) -> None:

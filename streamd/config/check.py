@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamd import uri
 from streamd.config.faults import nearest
-from streamd.config.files import locate, missing, secret_file
+from streamd.config.files import locate, missing, secret_file, unwritable
 from streamd.config.sockets import check_publish
 from streamd.config.text import Fault, mapping, text_of
 from streamd.errors import ModelError
@@ -47,11 +47,23 @@ def _model(path: KeyPath, model: dict[str, Value], base: Path) -> Iterator[Fault
         return
     if text.endswith(".engine") and device in (None, "cpu"):
         yield Fault((*path, "device"), "an engine runs on a GPU; write `device: cuda:0`")
+    built = text_of(model, "build") == "on-start"
+    if built and not text.endswith(".engine"):
+        yield Fault((*path, "build"), "only an engine is built; write `path: NAME.engine`, or leave `build` out")
     said = missing(text, base)
-    if said:
+    if said and built and text.endswith(".engine"):
+        yield from _buildable(path, text, base)
+    elif said:
         yield Fault((*path, "path"), said)
     else:
         yield from _classes(path, model, locate(text, base))
+
+
+def _buildable(path: KeyPath, text: str, base: Path) -> Iterator[Fault]:
+    """Check an engine that is not there yet and shall be built."""
+    said = missing(text.removesuffix(".engine") + ".onnx", base) or unwritable(locate(text, base))
+    if said:
+        yield Fault((*path, "path"), f"is not there, and cannot be built: {said}")
 
 
 def _classes(path: KeyPath, model: dict[str, Value], file: Path) -> Iterator[Fault]:

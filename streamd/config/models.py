@@ -70,6 +70,12 @@ class Model(Section):
     batch: Annotated[int, Field(ge=1, le=256), NotBool] = Field(
         default=1, description="The most frames in one run; a model with a fixed batch keeps its own.", examples=[4]
     )
+    build: Literal["never", "on-start"] = Field(
+        default="never",
+        description="Of an .engine: on-start has `streamd build` make it of the .onnx beside it before the daemon is "
+        "ready, with the options that it was built with last; one that is current stays. never leaves it alone.",
+        examples=["on-start"],
+    )
     preprocess: Literal["auto", "host", "hybrid", "device"] = Field(
         default="auto",
         description="Where frames become the model's input: host, all on the CPU; hybrid, the CPU letterboxes and the "

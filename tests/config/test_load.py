@@ -170,6 +170,29 @@ def test_a_bad_model_file_is_told(faults, path, words):
     assert any(words in each for each in found)
 
 
+ON_START = MINIMAL.replace("street.onnx", "street.engine\n    device: cuda:0\n    build: on-start")
+
+
+def test_an_engine_that_will_be_built_need_not_be_there(load, folder):
+    assert not (folder / "street.engine").exists()
+    assert load(ON_START).models["street"].build == "on-start"
+
+
+def test_an_engine_that_cannot_be_built_is_told(faults, folder):
+    (found,) = faults(ON_START.replace("street.engine", "yard.engine"))
+    assert "models.street.path: is not there, and cannot be built: there is no file" in found and "yard.onnx" in found
+    (folder / "away").mkdir()
+    (folder / "away" / "m.onnx").symlink_to(folder / "street.onnx")
+    (folder / "away" / "m.engine").mkdir()
+    (found,) = faults(ON_START.replace("street.engine", "away/m.engine"))
+    assert "m.engine is a folder" in found
+
+
+def test_only_an_engine_is_built(faults):
+    (found,) = faults(ON_START.replace("street.engine", "street.onnx"))
+    assert "models.street.build: only an engine is built; write `path: NAME.engine`" in found
+
+
 def test_a_camera_whose_model_does_not_exist_is_told_of_the_nearest(faults):
     found = faults(MINIMAL.replace("model: street", "model: stret"))
     assert found == [
