@@ -48,7 +48,7 @@ class Outlet:
         self._lock = threading.Lock()
         self._clock = clock
         self._read_ns = clock.monotonic_ns()
-        self._topics: set[bytes] = set()
+        self._topics: frozenset[bytes] = frozenset()
         self._socket = context.socket(zmq.XPUB)
         self._closed = False
         try:
@@ -72,10 +72,14 @@ class Outlet:
                 self._socket.send_multipart(parts, zmq.NOBLOCK)
 
     def wants(self, topic: bytes) -> bool:
-        """Tell whether somebody subscribed to `topic`."""
-        with self._lock:
-            self._read()
-            return any(topic[:length] in self._topics for length in range(len(topic) + 1))
+        """Tell whether somebody subscribed to `topic`, as far as is known. Never waits: cameras ask for each frame."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._read()
+            finally:
+                self._lock.release()
+        topics = self._topics
+        return bool(topics) and any(topic[:length] in topics for length in range(len(topic) + 1))
 
     def count(self, prefix: bytes) -> int:
         """Return how many different subscriptions concern topics that begin with `prefix`."""
@@ -104,9 +108,9 @@ class Outlet:
     def _learn(self, parts: Sequence[bytes]) -> None:
         change, topic = parts[0][:1], parts[0][1:]
         if change == b"\x01":
-            self._topics.add(topic)
+            self._topics |= {topic}
         elif change == b"\x00":
-            self._topics.discard(topic)
+            self._topics -= {topic}
 
 
 def _guard(
