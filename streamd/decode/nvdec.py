@@ -8,6 +8,7 @@ goes back to FFmpeg with the last reference to the frame, and a later frame is t
 A frame's planes are those of the coded picture, which begins where the displayed one does, and is as large or larger.
 """
 
+import errno
 from collections.abc import Sequence
 from typing import TypeAlias, cast
 
@@ -65,6 +66,8 @@ class Nvdec:
             frames: list[VideoFrame] = self._context.decode(packet)
         except av.FFmpegError as error:
             self._failed += 1
+            if error.errno == errno.ENOSYS and not started:
+                raise Unfit(f"this GPU's NVDEC does not decode {self._codec}") from error
             if self._failed >= _PATIENCE or (packet is None and not started):
                 reason = f"{self._failed} packets in a row failed: {error.strerror}"
                 raise Unfit(reason, damaged=int(started)) from error
@@ -131,6 +134,9 @@ def open_context(video: VideoStream, gpu: Gpu) -> VideoCodecContext:
     if not context.is_hwaccel:
         raise Unfit(f"this build of FFmpeg has no NVDEC for {codec}")
     context.extradata = given.extradata
+    if given.pix_fmt is not None:
+        # FFmpeg's AV1 decoder asks what the GPU can do only once it knows how it would decode without.
+        context.pix_fmt = given.pix_fmt
     context.reorder_depth = given.reorder_depth  # else the first frames of a stream that does not state it are lost
     context.color_range, context.colorspace = given.color_range, given.colorspace  # of the container; the stream's win
     context.thread_count = 1  # NVDEC decodes; threads of FFmpeg would only hold frames back

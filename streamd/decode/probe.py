@@ -68,7 +68,7 @@ def _decode(container: "av.container.InputContainer", codec: str) -> list[VideoF
         "VideoCodecContext",
         CodecContext.create(codec, "r", hwaccel=HWAccel("cuda", allow_software_fallback=False)),
     )
-    context.extradata = stream.codec_context.extradata
+    context.extradata, context.pix_fmt = stream.codec_context.extradata, stream.codec_context.pix_fmt
     return [frame for packet in container.demux(stream) for frame in context.decode(packet)]
 
 

@@ -1,3 +1,5 @@
+import errno
+
 import av
 import numpy as np
 import pytest
@@ -36,6 +38,11 @@ def failing(first, count, error=av.error.InvalidDataError):
     return change
 
 
+def lacking(_number, _frames):
+    """FFmpeg's answer where the GPU's NVDEC has not the codec, and FFmpeg no decoder of its own, as for AV1."""
+    raise av.error.UndefinedError(errno.ENOSYS, "Function not implemented")
+
+
 def silent(_number, _frames):
     return []
 
@@ -47,6 +54,7 @@ def silent(_number, _frames):
         (unchanged, "yuv444p", "NVDEC gives yuv444p, neither NV12 nor P010"),
         (unchanged, "p016le", "NVDEC gives p016le, neither NV12 nor P010"),
         (larger, "nv12", "its picture of 64x48 does not begin at the corner of the coded one"),
+        (lacking, "nv12", "this GPU's NVDEC does not decode h264"),
         (failing(0, 99), "nv12", "8 packets in a row failed: Invalid data"),
         (silent, "nv12", "no frame came of its first 11 packets"),
     ],

@@ -104,7 +104,7 @@ def test_a_decoder_is_told_what_the_container_knows(clip, monkeypatch, gpu):
     with av.open(str(clip())) as container:
         given = container.streams.video[0].codec_context
         context = nvdec.open_context(container.streams.video[0], gpu)
-        assert context is made and context.extradata == given.extradata
+        assert context is made and (context.extradata, context.pix_fmt) == (given.extradata, given.pix_fmt)
         assert context.reorder_depth == given.reorder_depth == 2
         assert (context.color_range, context.colorspace) == (given.color_range, given.colorspace)
         assert (context.thread_count, context.copy_opaque) == (1, True)
