@@ -24,6 +24,7 @@ class Line:
         """`clock` gives seconds."""
         self._label = label
         self._stream = stream or sys.stderr
+        self._there = self._stream.isatty()
         self._clock = clock
         self._begun = clock()
         self._due = self._begun
@@ -33,7 +34,7 @@ class Line:
     def __call__(self, fraction: float | None, phase: str) -> None:
         """Show how far it is; at most ten times a second."""
         now = self._clock()
-        if now < self._due or not self._stream.isatty():
+        if now < self._due or not self._there:
             return
         self._due = now + EVERY_S
         self._turns += 1
@@ -42,16 +43,21 @@ class Line:
         else:
             how = f"[{'#' * round(WIDTH * fraction):-<{WIDTH}}] {fraction:4.0%}"
         text = f"{self._label} {how} {now - self._begun:.0f} s {phase}"[: self._room()]
-        self._stream.write(f"\r{text:<{self._shown}}")
-        self._stream.flush()
+        self._write(f"\r{text:<{self._shown}}")
         self._shown = len(text)
 
     def close(self) -> None:
         """Take the line away."""
         if self._shown:
-            self._stream.write("\r" + " " * self._shown + "\r")
-            self._stream.flush()
+            self._write("\r" + " " * self._shown + "\r")
             self._shown = 0
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:  # the terminal was closed: what is shown there is not missed
+            self._there = False
 
     def _room(self) -> int:
         try:

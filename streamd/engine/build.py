@@ -94,7 +94,7 @@ def build(
     if ask.implicit and read.quantized:
         raise ModelError(f"{ask.model}: its Q and DQ nodes say what is INT8", mend=f"leave out --int8 {ask.int8}")
     wanted = source.settled(read, ask.size)
-    if ask.fp16 and not ask.implicit:
+    if ask.fp16 and not ask.implicit and library.strongly_typed:
         wanted = source.halved(wanted)
     integer = wanted.quantized or ask.implicit
     reason = f"{target} has no INT8" if integer and target is not None and not target.has_int8 else ""
@@ -110,7 +110,7 @@ def build(
         wanted = source.without_int8(wanted) if wanted.quantized else source.halved(wanted)
         plan, described = attempt(wanted, fallback=True)
         notes = (f"INT8 cannot be built ({error.what}): this is FP16",)
-    precision: Precision = "fp16" if notes else "int8" if integer else "fp16" if wanted.half else "fp32"
+    precision: Precision = "fp16" if notes else "int8" if integer else "fp16" if wanted.half or ask.fp16 else "fp32"
     facts = replace(built(library, ask, read, target), profile=attempt.profile)
     layers = attempt.layers(plan, facts)
     told = audit(layers) if layers else None

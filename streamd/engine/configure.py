@@ -39,14 +39,15 @@ def configure(library: Library, config: Any, ask: Ask, source: Source) -> None: 
 def precisions(library: Library, ask: Ask, source: Source) -> list[str]:
     """Return the precisions that the builder must be allowed.
 
-    None in a strongly typed network: its file says them. In any other, those that the file has; where TensorRT itself
-    chooses what runs in INT8, FP16 too, for what it leaves over.
+    None in a strongly typed network: its file says them. In any other, those that the file has, and FP16 where it is
+    asked for: the builder then chooses it layer by layer. Where TensorRT itself chooses what runs in INT8, FP16 too,
+    for what it leaves over.
     """
     if ask.implicit:
         return ["INT8", "FP16"]
     if library.strongly_typed:
         return []
-    return [name for name, there in (("INT8", source.quantized), ("FP16", source.half)) if there]
+    return [name for name, there in (("INT8", source.quantized), ("FP16", source.half or ask.fp16)) if there]
 
 
 def profile(builder: Any, config: Any, network: Network, ask: Ask) -> tuple[int, ...]:  # noqa: ANN401

@@ -7,19 +7,8 @@ from streamd.engine.source import Source
 from streamd.engine.watch import Watch
 from streamd.errors import ModelError
 from streamd.infer.library import Library
+from streamd.infer.plan import DTYPES
 from streamd.infer.tensors import Tensor
-
-# TensorRT's names of types, and numpy's.
-DTYPES = {
-    "FLOAT": "float32",
-    "HALF": "float16",
-    "UINT8": "uint8",
-    "INT8": "int8",
-    "INT32": "int32",
-    "INT64": "int64",
-    "BOOL": "bool",
-    "BF16": "bfloat16",
-}
 
 
 @dataclass(frozen=True, slots=True)

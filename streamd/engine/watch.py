@@ -39,7 +39,11 @@ class Watch:
     def __call__(self, severity: str, message: str) -> None:
         """Take a message of TensorRT's log."""
         if self.log is not None:
-            self.log.write(f"[{severity}] {message}\n")
+            try:
+                self.log.write(f"[{severity}] {message}\n")
+            except OSError as error:  # thrown through TensorRT, it would end the process
+                self.log = None
+                self.warnings.append(f"the log ends early: {error.strerror}")
         if any(mark in message for mark in LAYERS):
             self.layers = message
         kept = self.errors if severity in BAD else self.warnings if severity == "WARNING" else None

@@ -7,10 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from streamd import cli, infer, manifest
-from streamd.engine import target
+from streamd.engine import data, target
 from streamd.engine.target import Target
 from streamd.errors import ModelError
 from streamd.infer import library
+from streamd.int8 import cache
 from tests.engine.conftest import BUNDLED
 from tests.engine.recorded import PLAN, Recorded
 
@@ -77,6 +78,18 @@ def test_fp16_is_built_where_int8_cannot_be(build, tmp_path):
     strict = build(*given, "--strict", "--force", gpu=old)
     assert strict.exit_code == 1
     assert "has no INT8; leave --strict out" in strict.output
+
+
+def test_an_old_tensorrt_is_fed_pictures(build, tmp_path, monkeypatch, host_gpu):
+    monkeypatch.setattr(data, "open_gpu", lambda device: host_gpu)
+    kept = tmp_path / "kept.cache"
+    given = ("--int8", "calibrator", "--data", BUNDLED.with_suffix(".mp4"), "--frames", "8", "--cache", kept)
+    done = build(*given, version="tensorrt 8.6.1")
+    assert done.exit_code == 0, done.output
+    assert "int8 in " in done.output
+    assert cache.read(kept).scales.keys() == {"images"}
+    again = build("--int8", "calibrator", "--cache", kept, version="tensorrt 8.6.1")
+    assert again.exit_code == 0, again.output  # the cache is enough, and it is built again: pictures may have changed
 
 
 def test_an_engine_that_does_not_agree_is_not_written(build, model):
@@ -168,3 +181,10 @@ def test_a_model_that_is_not_there(build, model):
     model.unlink()
     done = build()
     assert (done.exit_code, "no such model file" in done.output) == (1, True)
+
+
+def test_without_tensorrt_it_is_said_what_to_install(model, monkeypatch):
+    monkeypatch.setattr(library, "NAMES", ("no_such_tensorrt",))
+    done = CliRunner().invoke(cli.group, ["build", str(model)])
+    assert done.exit_code == 1
+    assert "TensorRT cannot be loaded" in done.output and "pip install 'streamd[gpu]'" in done.output

@@ -67,6 +67,17 @@ def test_nothing_is_shown_to_a_file():
     assert stream.getvalue() == ""
 
 
+def test_a_terminal_that_was_closed_is_not_missed():
+    class Closed(Terminal):
+        def write(self, text):
+            raise OSError("gone")
+
+    show, clock = line(Closed())
+    for clock.now in (1, 2):
+        show(0.5, "phase")
+    show.close()
+
+
 def test_a_long_line_is_cut():
     stream = Terminal()
     line(stream)[0](0.5, "x" * 300)

@@ -5,15 +5,17 @@ goes through used nothing unguarded.
 """
 
 import numpy as np
+import onnx
 import pytest
 
-from streamd.engine import build
+from streamd.engine import build, source
 from streamd.engine.build import Cancelled, Implicit
 from streamd.engine.calibrators import CLASSES, Feed, calibrator
 from streamd.engine.timing import TimingCache
 from streamd.engine.watch import Watch
 from streamd.errors import DataError, ModelError
 from streamd.int8 import cache
+from tests.engine.conftest import BUNDLED
 from tests.engine.recorded import PLAN, RECORDED, Recorded
 
 OLD = ("tensorrt 8.6.1", "tensorrt 10.3.0", "tensorrt 10.16.1.11")
@@ -97,6 +99,8 @@ def test_before_strong_typing_the_builder_is_allowed_what_the_file_has(library, 
     found = library("tensorrt 8.6.1")
     made = run(found, fp16=fp16)
     assert builder_flags(found) == flags
+    ((model,),) = found.api.called("OnnxParser.parse")
+    assert not source.Source(BUNDLED, "", onnx.load_model_from_string(model), None).half  # the file stays as it is
     assert made.manifest.precision == ("fp16" if fp16 else "fp32")
 
 
@@ -105,6 +109,14 @@ def test_a_quantized_model_is_built_by_every_version(library, version, run, stre
     made = run(found, street_qdq)
     assert made.manifest.precision == "int8"
     assert builder_flags(found) == ({"INT8", "FP16"} if version == "tensorrt 8.6.1" else set())
+
+
+@pytest.mark.parametrize("version", TYPED)
+def test_with_strong_typing_the_file_itself_becomes_float16(library, version, run):
+    found = library(version)
+    assert run(found, fp16=True).manifest.precision == "fp16"
+    ((model,),) = found.api.called("OnnxParser.parse")
+    assert source.Source(BUNDLED, "", onnx.load_model_from_string(model), None).half
 
 
 def test_every_option_is_set(library, version, run):

@@ -15,6 +15,17 @@ def test_all_is_kept_in_the_log_file():
     assert file.getvalue() == "[VERBOSE] a\n[WARNING] b\n"
 
 
+def test_a_full_disk_ends_the_log_and_not_the_build():
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    watch = Watch(log=Full())
+    watch("WARNING", "a")
+    watch("WARNING", "b")
+    assert watch.warnings == ["the log ends early: No space left on device", "a", "b"]
+
+
 def test_errors_and_warnings_are_gathered_once_each():
     watch = Watch()
     for severity in ("ERROR", "INTERNAL_ERROR", "WARNING", "WARNING", "INFO", "VERBOSE"):
