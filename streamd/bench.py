@@ -7,7 +7,7 @@ since both sides of a round see about the same machine.
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,8 @@ from streamd.frames import Detections, Frame, Notice, Packet
 from streamd.infer.session import open_session
 from streamd.metrics import Metrics
 
-WARM_S = 1.0  # of each round: files open, buffers are touched, the first keyframe comes
+FIRST_S = 60.0  # until the first frame is published, at most: models load, cameras answer
+WARM_S = 1.0  # after it: buffers are touched, every camera has come
 TICK_S = 0.05
 
 
@@ -142,18 +143,11 @@ def end_to_end(settings: config.Config, sink: Sink, clock: Clock, seconds: float
     """
     metrics, tally = Metrics(clock), Tally(sink, clock)
     with running(settings, tally, metrics, clock) as daemon:
-        pause = StopGroup()  # nobody gives it: waiting on it is how this thread passes time
-        begin_ns = clock.monotonic_ns() + int(WARM_S * 1e9)
-        end_ns = begin_ns + int(seconds * 1e9)
-        began = ended = False
-        while not ended:
-            ended = clock.monotonic_ns() >= end_ns or daemon.tick()
-            if not began and clock.monotonic_ns() >= begin_ns:
-                began, begin_ns, cpu_s = True, clock.monotonic_ns(), time.process_time()
-            if not ended:
-                pause.wait(TICK_S)
-        now_ns = clock.monotonic_ns()
-        cpu_s = time.process_time() - cpu_s if began else 0.0
+        _pass(daemon, clock, FIRST_S, lambda: bool(tally.sent))
+        _pass(daemon, clock, WARM_S)
+        begin_ns, cpu_s = clock.monotonic_ns(), time.process_time()
+        _pass(daemon, clock, seconds)
+        now_ns, cpu_s = clock.monotonic_ns(), time.process_time() - cpu_s
         sent = [one for one in list(tally.sent) if begin_ns <= one[0] < now_ns]
         dropped = sum(camera.frames_dropped["model"] for camera in metrics.cameras.values())
     if len(sent) < 2:
@@ -163,6 +157,14 @@ def end_to_end(settings: config.Config, sink: Sink, clock: Clock, seconds: float
         )
     rows = statistics.fmean(model.rows.mean for model in metrics.models.values())
     return Stretch(sent, dropped, rows, cpu_s, (now_ns - begin_ns) / 1e9, tally.size, metrics)
+
+
+def _pass(daemon: Daemon, clock: Clock, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+    """Let the daemon work for some seconds; less when it ends, or when `until` holds."""
+    pause = StopGroup()  # nobody gives it: waiting on it is how this thread passes time
+    end_ns = clock.monotonic_ns() + int(seconds * 1e9)
+    while clock.monotonic_ns() < end_ns and not until() and not daemon.tick():
+        pause.wait(TICK_S)
 
 
 @contextmanager

@@ -1,0 +1,74 @@
+"""Does anything grow? `python tests/gpu/soak.py CLIP [FRAMES] [STREAMS]` runs frames through the daemon on cuda:0.
+
+An hour of one camera at 30 frames a second is 108,000 frames. Prints, ten times on the way, frames a second, memory of
+the process and of the GPU, threads and open files; exit 1 when either memory has grown by more than 1 % and 8 MB since
+a fifth of the way.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from streamd import config, log
+from streamd.bench import TICK_S, Tally, running
+from streamd.clock import StopGroup, SystemClock
+from streamd.gpu.device import open_gpu
+from streamd.metrics import Metrics
+from streamd.publish import open_sinks
+
+GROWTH, SLACK_MB = 1.01, 8
+
+
+def main(clip, frames=108_000, streams=16):
+    log.setup("warning", "console")
+    clock, gpu = SystemClock(), open_gpu("cuda:0")
+    camera = {"uri": str(Path(clip).resolve()), "model": "street", "pace": "asap", "loop": True}
+    with tempfile.TemporaryDirectory() as folder:
+        tree = {
+            "models": {"street": {"path": "bundled:street.onnx", "device": "cuda:0", "batch": 16}},
+            "cameras": {f"camera-{number}": camera for number in range(streams)},
+            "publish": {"detections": {"bind": f"ipc://{folder}/detections"}, "video": None},
+        }
+        settings = config.parse(json.dumps(tree).encode(), Path(folder) / "soak.yaml", {})
+        metrics, seen = Metrics(clock), []
+        with open_sinks(settings.publish, clock) as sink:
+            tally = Tally(sink, clock)
+            with running(settings, tally, metrics, clock) as daemon:
+                while len(tally.sent) < frames:
+                    assert not daemon.tick(), "the daemon ended"
+                    StopGroup().wait(TICK_S)
+                    if len(tally.sent) >= (len(seen) + 1) * frames // 10:
+                        seen.append(look(gpu, tally, clock))
+                        say(" ".join(f"{name} {value}" for name, value in seen[-1].items()))
+    faults = [name for name in ("rss_mb", "gpu_mb") if grown([one[name] for one in seen[1:]])]
+    say("steady" if not faults else f"grown: {', '.join(faults)}")
+    return bool(faults)
+
+
+def look(gpu, tally, clock):
+    frames, last = len(tally.sent), tally.sent[-1][0]
+    first = tally.sent[0][0]
+    return {
+        "frames": frames,
+        "fps": round(frames * 1e9 / (last - first)),
+        "rss_mb": round(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6, 1),
+        "gpu_mb": round(gpu.used_bytes() / 1e6, 1),
+        "threads": threading.active_count(),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+    }
+
+
+def say(line):
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def grown(megabytes):
+    return megabytes[-1] > max(megabytes[0] * GROWTH, megabytes[0] + SLACK_MB)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))

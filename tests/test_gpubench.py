@@ -1,0 +1,62 @@
+"""The benchmark of a GPU, run on a GPU that is the host: its figures are of no worth, its sums are."""
+
+import json
+
+import pytest
+
+from streamd import bundled, config
+from streamd.clock import SystemClock
+from streamd.errors import ModelError
+from streamd.gpubench import bench
+
+
+class Sink:
+    def __init__(self):
+        self.published = 0
+
+    def detections(self, frame, found, labels, model):
+        self.published += 1
+
+    def event(self, notice):
+        pass
+
+    def video(self, packet):
+        raise AssertionError("nobody asked for video")
+
+    def wanted(self, camera):
+        return False
+
+
+@pytest.fixture
+def settings(tmp_path):
+    if not (bundled.folder("assets") / "street.mp4").exists():
+        pytest.skip("streamd/assets/street.mp4 is missing")
+
+    def make(**model):
+        camera = {"uri": "bundled:street.mp4", "model": "street", "pace": "asap", "loop": True}
+        tree = {
+            "models": {"street": {"path": "bundled:street.onnx", "batch": 2, **model}},
+            "cameras": {"left": camera, "right": camera},
+            "publish": {"video": None},
+        }
+        return config.parse(json.dumps(tree).encode(), tmp_path / "bench.yaml", {})
+
+    return make
+
+
+def test_a_round_measures_the_whole_and_its_parts(host_as_cuda, settings):
+    sink = Sink()
+    report = bench(settings(device="cuda:0"), sink, SystemClock(), seconds=2, rounds=1)
+    assert (report.device, report.cameras, report.dropped) == ("cuda:0", 2, 0)
+    assert 2 <= report.published <= sink.published
+    assert report.ratio == pytest.approx(report.end_to_end_fps / min(report.decode_fps, report.run_fps))
+    assert 0 < report.latency_p50_ms <= report.latency_p95_ms <= report.latency_p99_ms
+    assert [step.name for step in report.steps] == ["prepare", "run", "finish", "gpu-fill", "gpu-run", "gpu-read"]
+    fill = next(step for step in report.steps if step.name == "gpu-fill")
+    assert 3 * 416 * 416 * 4 < fill.bytes_per_frame < 3 * 416 * 416 * 4 + 960 * 540 * 3 / 2 * 1.2
+    assert all(step.us_per_frame * report.rows_mean == pytest.approx(1e3 * step.ms_per_run) for step in report.steps)
+
+
+def test_a_model_on_the_cpu_has_no_such_benchmark(settings):
+    with pytest.raises(ModelError, match="runs on the cpu; set device: cuda:0"):
+        bench(settings(), Sink(), SystemClock(), seconds=0.5, rounds=1)
