@@ -2,12 +2,13 @@
 
 import json
 import os
-import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from streamd.cli.amounts import amount, batches, sides
 
 if TYPE_CHECKING:
     from streamd.engine.ask import Ask
@@ -16,42 +17,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # as shells tell of SIGINT
 NOTED = 5  # warnings of TensorRT that are shown
-UNITS = {"": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 FRAMES = 16  # of the bundled clip, that parity is looked at on
 PATH = click.Path(path_type=Path)
 METHODS = ("minmax", "entropy", "percentile", "mse", "histogram-observer")
-
-
-def batches(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, int, int] | None:
-    """Return the least, usual and most frames of a run; one number is all three."""
-    if value is None:
-        return None
-    parts = value.split(",")
-    numbers = [int(part) for part in parts if part.strip().isdecimal()]
-    numbers = numbers * 3 if len(parts) == 1 else numbers
-    if len(numbers) != 3 or not 1 <= numbers[0] <= numbers[1] <= numbers[2] <= 1024:
-        raise click.BadParameter(f"{value!r}: write MIN,OPT,MAX from 1 to 1024, like 1,8,16, or one number")
-    return numbers[0], numbers[1], numbers[2]
-
-
-def sides(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    """Return width and height."""
-    if value is None:
-        return None
-    found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", value.strip())
-    if found is None or not 1 <= int(found[1]) <= 16384 or not 1 <= int(found[2] or found[1]) <= 16384:
-        raise click.BadParameter(f"{value!r}: write WIDTHxHEIGHT in pixels, like 640x384, or one number for both")
-    return int(found[1]), int(found[2] or found[1])
-
-
-def amount(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
-    """Return bytes."""
-    if value is None:
-        return None
-    found = re.fullmatch(r"(\d+)\s*([KMG]iB)?", value.strip(), re.IGNORECASE)
-    if found is None or not int(found[1]):
-        raise click.BadParameter(f"{value!r}: write an amount like 512MiB or 2GiB")
-    return int(found[1]) * UNITS[(found[2] or "").upper()]
 
 
 @click.command("build")

@@ -71,14 +71,14 @@ def of_json(text: str) -> list[Layer]:
     """
     try:
         rows = list(json.loads(text)["Layers"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"the engine inspector's answer cannot be read: {error}") from error
-    if any(not isinstance(row, Mapping) for row in rows):
-        raise ModelError(
-            "the engine tells nothing of its layers but their names",
-            mend="build it with `streamd build`, or with --profilingVerbosity=detailed",
-        )
-    return [_of_row(row) for row in rows]
+        if not any(isinstance(row, str) for row in rows):
+            return [_of_row(row) for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"the engine inspector's answer cannot be read: {error!r}") from error
+    raise ModelError(
+        "the engine tells nothing of its layers but their names",
+        mend="build it with `streamd build`, or with --profilingVerbosity=detailed",
+    )
 
 
 def of_log(text: str) -> list[Layer]:

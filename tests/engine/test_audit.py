@@ -108,10 +108,23 @@ def test_a_log_that_lists_no_layers():
     assert layers.of_log("Engine Layer Information:\nLayer(CaskConvolution): conv, Tactic: 0x1") == []
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"Layers": 3}', '{"Layers": ["conv1 + relu"]}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"Layers": 3}', '{"Layers": [3]}', '{"Layers": [{"Inputs": 3}]}']
+    + [f'{{"Layers": [{{"Inputs": [{{"Dimensions": {dims}}}]}}]}}' for dims in ("null", '"a"', "[[]]")],
+)
 def test_what_tells_no_layers(text):
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match="the engine inspector's answer cannot be read"):
         layers.of_json(text)
+
+
+def test_an_engine_that_was_built_without_details():
+    with pytest.raises(ModelError, match="nothing of its layers but their names; build it with `streamd build`"):
+        layers.of_json('{"Layers": ["conv1 + relu"]}')
+
+
+def test_a_layer_may_say_little():
+    assert of({"Name": "a"}).others == {"": 1}
 
 
 @pytest.mark.parametrize(

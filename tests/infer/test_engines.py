@@ -1,6 +1,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamd.errors import ModelError
 from streamd.infer import engines
@@ -72,6 +74,17 @@ def test_the_header_serves_to_recognise_the_model(write):
 def test_what_is_no_header_is_left_to_tensorrt(write, data):
     found = engines.read(write(data))
     assert (bytes(found.plan), found.metadata) == (data, {})
+
+
+@given(st.binary(max_size=300), st.binary(min_size=1, max_size=50))
+def test_any_bytes_are_read_or_refused(tmp_path_factory, head, rest):
+    path = tmp_path_factory.getbasetemp() / "any.engine"
+    for data in (head, len(head).to_bytes(4, "little") + head + rest, len(head).to_bytes(4, "little") + b"{" + head):
+        path.write_bytes(data)
+        try:
+            assert data.endswith(bytes(engines.read(path).plan))
+        except ModelError as error:
+            assert "holds no engine" in str(error)
 
 
 @pytest.mark.parametrize("data", [b"", headed({"a": 1})[: -len(PLAN)]])
