@@ -59,11 +59,13 @@ def without(placement: Placement, left: Iterable[Group]) -> Placement:
     layers = {name for group in left for name in group.layers}
     readers = {name: read for name, read in placement.readers.items() if name not in tensors}
     reading = {node for read in readers.values() for node, _ in read}
+    read = {node for name in tensors for node, _ in placement.readers[name]}
     return replace(
         placement,
         layers=[name for name in placement.layers if name not in layers],
         carriers=[name for name in placement.carriers if name in reading],
         kept=[*placement.kept, *(name for name in placement.layers if name in layers)],
+        left=placement.left | (read - reading),
         readers=readers,
         groups=[group for group in placement.groups if tensors.isdisjoint(group)],
     )

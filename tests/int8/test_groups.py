@@ -67,6 +67,8 @@ def test_left_out_groups_are_in_float_and_the_others_as_they_were(graph, picture
     model = qdq.write(graph, rest, only(scales, rest.tensors))
     quantized = {node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
     assert quantized == set(rest.tensors)
+    on_the_cpu = qdq.write(graph, rest, only(scales, rest.tensors), qdq.CPU)
+    assert gone.isdisjoint(node.input[0] for node in on_the_cpu.graph.node if node.op_type == "QuantizeLinear")
     weights = {node.name for node in model.graph.node if node.name.endswith("/weight/DQ")}
     assert weights == {f"{name}/weight/DQ" for name in rest.layers}
 
