@@ -11,6 +11,4 @@ from streamd.preprocess.device import DevicePreprocess
 from streamd.preprocess.host import HostPreprocess
 from streamd.preprocess.modes import HostFill, HybridFill
 
-PREPROCESS = {"host": HostPreprocess}
-
-__all__ = ["PREPROCESS", "DevicePreprocess", "HostFill", "HostPreprocess", "HybridFill"]
+__all__ = ["DevicePreprocess", "HostFill", "HostPreprocess", "HybridFill"]

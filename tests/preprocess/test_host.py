@@ -12,7 +12,6 @@ import pytest
 from streamd.errors import ModelError
 from streamd.frames import Colour, Picture
 from streamd.manifest import Input
-from streamd.preprocess import PREPROCESS
 from streamd.preprocess.host import HostPreprocess
 from streamd.preprocess.reference import preprocess
 
@@ -137,7 +136,3 @@ def test_strided_read_only_planes_are_read_as_they_are():
 def test_a_row_of_another_type_or_shape_is_refused(row):
     with pytest.raises(ModelError, match=r"the manifest says float32 \(3, 64, 96\), the model takes"):
         HostPreprocess(Input("i", 96, 64))(noise(7, 5), row)
-
-
-def test_host_is_found_by_name():
-    assert PREPROCESS["host"] is HostPreprocess

@@ -12,7 +12,7 @@ from streamd.frames import Picture
 from streamd.int8.session import Array
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input
-from streamd.preprocess import PREPROCESS
+from streamd.preprocess import HostPreprocess
 from streamd.score import dataset
 from streamd.score.truth import Dataset, Truth
 
@@ -35,7 +35,7 @@ class Feed:
             DataError: there is none.
         """
         feed = cls()
-        fill = PREPROCESS["host"](spec)
+        fill = HostPreprocess(spec)
         for picture in pictures:
             row = np.empty((1, spec.channels, spec.height, spec.width), spec.dtype)
             feed.geometries.append(fill(picture, row[0]))
