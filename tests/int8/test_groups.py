@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from streamd.int8 import graph as graphs
-from streamd.int8 import qdq
+from streamd.int8 import hard, qdq
 from streamd.int8.calibrate import calibrate
 from streamd.int8.groups import float_share, groups, multiply_adds, only, without
 from streamd.int8.placement import plan
@@ -83,3 +83,20 @@ def test_depthwise_layers_count_their_own_channels_only(net):
     graph = graphs.prepare(model)
     _, sizes = inferred(graph, SHAPE)
     assert multiply_adds(graph, sizes)["b"] == np.prod((64, 64, 8, 9))
+
+
+def test_what_a_layer_gives_straight_to_one_left_in_float_is_not_quantized_on_the_cpu(detector_model, pictures):
+    graph = graphs.prepare(detector_model)
+    tensor = hard.candidates(graph)[0]
+    hard.spread(graph, tensor, 256.0, np.random.default_rng(0))
+    whole = plan(graph)
+    scales = choose(graph, whole, calibrate(graph, pictures), minmax)
+    name = f"{tensor}{hard.SUFFIX}"
+    rest = without(whole, [group for group in groups(graph, whole) if name in group.tensors])
+
+    def quantized(placement):
+        model = qdq.write(graph, placement, only(scales, placement.tensors), qdq.CPU)
+        return {node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+
+    assert name in quantized(whole)
+    assert name not in quantized(rest)
