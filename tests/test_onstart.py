@@ -25,17 +25,20 @@ import sys
 print("note: something", file=sys.stderr)
 sys.exit("streamd: street.onnx: not an ONNX model; export it again")
 """
-# Both tell by a pipe that they are under way, and then wait for a signal: one hears SIGINT, the other nothing.
+# Both tell by a pipe that they are under way, and then wait for a signal: one for Ctrl-C, the other hears nothing.
 WAITS = """
 import signal, sys
 from pathlib import Path
-signal.signal(signal.SIGINT, {})
-with Path(sys.argv[sys.argv.index("--out") + 1] + ".begun").open("w"):
-    pass
-while True:
-    signal.pause()
+{}
+try:
+    with Path(sys.argv[sys.argv.index("--out") + 1] + ".begun").open("w"):
+        pass
+    while True:
+        signal.pause()
+except KeyboardInterrupt:
+    sys.exit("cancelled")
 """
-HEARS, DEAF = WAITS.format("lambda *_: sys.exit(130)"), WAITS.format("signal.SIG_IGN")
+HEARS, DEAF = WAITS.format(""), WAITS.format("signal.signal(signal.SIGINT, signal.SIG_IGN)")
 
 
 class Manager:
@@ -64,7 +67,7 @@ def blocked():
 def build(tmp_path):
     """Run a stand-in of `streamd build` for street.engine; returns what `onstart.build` returned."""
 
-    def build(text, notify, environment=None, **model):
+    def build(text, notify, environment=None, patience_s=30, **model):
         program = tmp_path / "program.py"
         program.write_text(text)
         (tmp_path / "street.onnx").write_bytes(b"model")
@@ -74,7 +77,7 @@ def build(tmp_path):
                 "idle": {"path": "idle.engine", "build": "on-start"},
             },
             "cameras": {"a": {"uri": "a.mp4", "model": "street"}},
-            "drain_timeout": 0.2,
+            "drain_timeout": patience_s,
         }
         settings = config.Config.model_validate(tree).located(tmp_path)
         with structlog.testing.capture_logs() as lines:
@@ -148,8 +151,17 @@ def test_a_build_that_is_killed_says_so(build):
         build("import os; os.kill(os.getpid(), 9)", Manager())
 
 
-@pytest.mark.parametrize("program", [HEARS, DEAF])
-def test_a_signal_ends_the_build_and_the_start(build, program, tmp_path):
+@pytest.fixture
+def in_the_background():
+    """As a shell without job control starts what ends in `&`: Ctrl-C is ignored, and who is started inherits that."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(("program", "patience_s", "said"), [(HEARS, 30, ["cancelled"]), (DEAF, 0.2, [])])
+@pytest.mark.usefixtures("in_the_background")
+def test_a_signal_ends_the_build_and_the_start(build, program, patience_s, said, tmp_path):
     os.mkfifo(tmp_path / "street.engine.begun")
 
     def stop():
@@ -158,6 +170,7 @@ def test_a_signal_ends_the_build_and_the_start(build, program, tmp_path):
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
     manager = Manager(then=stop)
-    done, lines = build(program, manager)
+    done, lines = build(program, manager, patience_s=patience_s)
     assert not done
     assert [line["signal"] for line in lines if line["event"] == "stopping"] == ["SIGTERM"]
+    assert [line["says"] for line in lines if line["event"] == "build"] == said

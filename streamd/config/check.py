@@ -68,7 +68,7 @@ def _buildable(path: KeyPath, text: str, base: Path) -> Iterator[Fault]:
 
 def _classes(path: KeyPath, model: dict[str, Value], file: Path) -> Iterator[Fault]:
     """Check `classes` against the manifest beside the model; without a manifest, the daemon asks the model."""
-    if not file.with_suffix(".json").exists():
+    if not any(each.exists() for each in (file.with_suffix(".json"), file.with_name(f"{file.name}.json"))):
         return
     from streamd import manifest  # noqa: PLC0415  it imports numpy, and most checks need none
 

@@ -20,7 +20,6 @@ from streamd.manifest import Built
 
 PROFILE = 0  # `streamd build` makes one; of an engine with more, the first
 KEPT, LONGEST = 4, 300  # messages, characters of each
-SHARED = "PROFILE_SHARING_0806"
 
 # By the names of TensorRT's enumeration: what numpy has and a kernel reads.
 DTYPES = {

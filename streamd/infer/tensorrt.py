@@ -1,29 +1,23 @@
 """The backend for `.engine`: TensorRT 8.6 to 11, or TensorRT-RTX, on slots of device memory.
 
-A slot has an execution context for each size of run (the fewest rows that the engine takes, then powers of 2, then the
-most), its shapes and addresses set once and a CUDA graph captured of it; a run launches the smallest that fits, and
-rows that are not asked for are computed on whatever lies there. All contexts share one scratch memory, since runs
-follow one another on one stream. Where a graph is refused the context is put on the stream as it is. Engines of
-TensorRT 8.6 let one context use a profile, unless they were built with PROFILE_SHARING_0806: then there is one
-context, set anew for each run.
+A run is of one of a few sizes: the fewest rows that the engine takes, then powers of 2, then the most; rows that are
+not asked for are computed on whatever lies there. See contexts.py for how it runs.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import structlog
 
-from streamd.errors import DeviceError, ModelError
-from streamd.gpu.arrays import DeviceArray
+from streamd.errors import ModelError
 from streamd.gpu.device import Gpu, open_gpu
 from streamd.infer import Array, engines, library
+from streamd.infer.contexts import Contexts
 from streamd.infer.describe import describe
 from streamd.infer.device import DeviceSlots
 from streamd.infer.files import sha256
 from streamd.infer.library import Library
-from streamd.infer.plan import SHARED, Plan
+from streamd.infer.plan import Plan
 from streamd.infer.tensors import Tensor, image_of, shown, size_of
 from streamd.manifest import Manifest
 
@@ -32,7 +26,7 @@ class TensorRT:
     """A DeviceBackend (see streamd/infer/__init__.py) over one engine; it owns the plan, the contexts and the slots."""
 
     def __init__(self, plan: Plan, described: Manifest, batch: int, slots: DeviceSlots, unread: list[Tensor]) -> None:
-        """Make the contexts and run each once; `unread` are outputs that no head reads, which TensorRT still writes.
+        """Run every size once; `unread` are outputs that no head reads, which TensorRT still writes.
 
         Raises:
             ModelError: the engine cannot be run.
@@ -43,16 +37,8 @@ class TensorRT:
         self.slots = slots
         self.ring = slots.ring
         self._plan = plan
-        self._sizes = sizes(plan.rows()[0], slots.rows)
-        self._scratch: DeviceArray | None = slots.gpu.zeros((max(1, plan.scratch_bytes),), np.uint8)
-        self._unread = {tensor.name: slots.gpu.zeros(tensor.shape, tensor.dtype) for tensor in unread}
-        self._graphs = True
-        self._alone: Any = None  # the one context, where there can be no more
-        self._contexts: list[Any] = []
-        self._launches: dict[tuple[int, int], Callable[[], None]] = {}
-        with slots.gpu.active():
-            self._prepare()
-        slots.timeline.close()
+        memory = {tensor.name: slots.gpu.zeros(tensor.shape, tensor.dtype) for tensor in unread}
+        self._contexts: Contexts | None = Contexts(plan, slots, described.input.name, memory)
 
     def input(self, slot: int) -> Array:
         """Return the input rows of `slot` on the host, (batch, C, H, W), to be written in place before `run`."""
@@ -69,11 +55,10 @@ class TensorRT:
         Raises:
             ModelError: TensorRT failed; its own words are in the message.
         """
-        if not 1 <= rows <= self.batch:
+        if not 1 <= rows <= self.batch or self._contexts is None:
             raise ValueError(f"{rows} rows in a backend of 1 to {self.batch}")
-        size = next(size for size in self._sizes if size >= rows)
         with self.slots.timeline.running(slot):
-            self._launches[slot, size]()
+            self._contexts.launch(slot, rows)
 
     def outputs(self, slot: int, rows: int) -> tuple[Array, ...]:
         """Wait for the run; return the first `rows` rows of each output on the host, valid until the slot is free."""
@@ -81,86 +66,13 @@ class TensorRT:
         return tuple(held[output.name] for output in self.manifest.outputs)
 
     def close(self) -> None:
-        """Wait for what runs, then let go of graphs, contexts, engine and memory, in that order; safe twice."""
+        """Wait for what runs, then let go of contexts, engine and memory, in that order; safe twice."""
         self.slots.close()
+        if self._contexts is not None:
+            self._contexts.close()
+            self._contexts = None
         with self.slots.gpu.active():
-            self._launches.clear()
-            self._contexts.clear()
-            self._alone = None
             self._plan.close()
-        self._scratch = None
-        self._unread.clear()
-
-    def _prepare(self) -> None:
-        """Make a context for each slot and size, the largest size first: what it allocates suffices for the others."""
-        for size in reversed(self._sizes):
-            for slot in range(len(self.ring)):
-                context = self._context()
-                if context is None:
-                    self._share()
-                    return
-                self._contexts.append(context)
-                self._set(context, slot, size)
-                self._launches[slot, size] = self._warm(context, slot)
-
-    def _context(self) -> Any | None:  # noqa: ANN401 - an IExecutionContext
-        context = self._plan.context(self.slots.timeline.run_stream)
-        if context is not None and self._scratch is not None:
-            self._plan.lend(context, self.slots.gpu.address(self._scratch))
-        return context
-
-    def _share(self) -> None:
-        """Go on with the one context that the engine's profile allows."""
-        if not self._contexts:
-            raise ModelError(f"{self._plan.path}: its profile cannot be used: {self._plan.messages.taken()}")
-        structlog.get_logger().warning(
-            f"the engine was built without {SHARED}: one context for all slots, and no CUDA graphs",
-            model=str(self._plan.path),
-        )
-        self._alone = self._contexts[0]
-        self._contexts.clear()
-        for size in self._sizes:
-            for slot in range(len(self.ring)):
-                self._launches[slot, size] = self._anew(slot, size)
-                with self.slots.timeline.running(slot):
-                    self._launches[slot, size]()
-
-    def _anew(self, slot: int, size: int) -> Callable[[], None]:
-        def launch() -> None:
-            self._set(self._alone, slot, size)
-            self._execute(self._alone)
-
-        return launch
-
-    def _set(self, context: Any, slot: int, size: int) -> None:  # noqa: ANN401
-        gpu, image = self.slots.gpu, self.slots.inputs[slot]
-        name = self.manifest.input.name
-        bound = {name: image} | self.slots.outputs[slot] | self._unread
-        done = context.set_input_shape(name, (size, *image.shape[1:])) and all(
-            context.set_tensor_address(each, gpu.address(array)) for each, array in bound.items()
-        )
-        if not done:
-            raise ModelError(f"{self._plan.path}: it takes no run of {size} rows: {self._plan.messages.taken()}")
-
-    def _warm(self, context: Any, slot: int) -> Callable[[], None]:  # noqa: ANN401
-        """Run a context once, as a capture wants it, and return what launches it: a graph where there can be one."""
-        with self.slots.timeline.running(slot) as stream:
-            self._execute(context)
-            stream.synchronize()
-            if self._graphs:
-                try:
-                    if not getattr(context, "is_stream_capturable", lambda _: True)(stream.ptr):
-                        raise DeviceError("the engine cannot be captured")
-                    return self.slots.gpu.capture(lambda: self._execute(context), stream)
-                except (DeviceError, ModelError) as error:
-                    self._graphs = False
-                    self._plan.messages.taken()
-                    structlog.get_logger().info("no CUDA graphs", model=str(self._plan.path), reason=str(error))
-        return lambda: self._execute(context)
-
-    def _execute(self, context: Any) -> None:  # noqa: ANN401
-        if not context.execute_async_v3(self.slots.timeline.run_stream.ptr):
-            raise ModelError(f"{self._plan.path}: a run failed: {self._plan.messages.taken()}")
 
 
 def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str, found: Library | None = None) -> TensorRT:
@@ -247,9 +159,3 @@ def _rows(plan: Plan, asked: int) -> int:
         return asked
     structlog.get_logger().warning(note, model=str(plan.path), asked=asked, least=least, most=most)
     return min(asked, most)
-
-
-def sizes(least: int, most: int) -> tuple[int, ...]:
-    """Return the rows that runs have: `least`, then the powers of 2 between, then `most`."""
-    between = (1 << power for power in range(most.bit_length()))
-    return tuple(sorted({least, most, *(size for size in between if least < size < most)}))

@@ -243,6 +243,15 @@ def test_classes_are_checked_against_a_manifest(load, faults, folder, labels):
     assert "models.street.classes[1]: the model knows no class 'cat'; did you mean `car`?" in found
 
 
+def test_classes_are_checked_against_an_engine_s_own_manifest(faults, folder):
+    manifest = {"head": "yolov8", "labels": ["car"], "input": {"name": "x", "width": 8, "height": 8}}
+    (folder / "street.engine.json").write_text(json.dumps(manifest))
+    (folder / "street.engine").write_bytes(b"a plan")
+    text = street("classes: [cat]").replace("street.onnx", "street.engine\n    device: cuda:0")
+    (found,) = faults(text)
+    assert "models.street.classes[0]: the model knows no class 'cat'" in found
+
+
 def test_a_broken_manifest_is_told(faults, folder):
     (folder / "street.json").write_text("{")
     (found,) = faults(MINIMAL)

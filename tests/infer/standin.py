@@ -170,6 +170,7 @@ class StandIn:
         if not fits:
             return self._say(context, f"the shape {tuple(shape)} of {name} is outside of the profile")
         context._shapes[name] = tuple(shape)
+        object.__setattr__(context, "_ran", False)
         return True
 
     def IExecutionContext_get_tensor_shape(self, context, name):
@@ -191,7 +192,13 @@ class StandIn:
         if "run" in self.refuses or not context._values.get("device_memory") or missing:
             return self._say(context, f"enqueueV3: no memory for {', '.join(missing) or 'the context'}")
         step = Step(self, context)
-        step() if self.gpu.recording is None else self.gpu.recording.append(step)
+        if self.gpu.recording is None:
+            step()
+            object.__setattr__(context, "_ran", True)
+        elif context._ran:
+            self.gpu.recording.append(step)
+        else:  # what a first run of a shape does cannot be captured
+            return self._say(context, "enqueueV3: not permitted when stream is capturing")
         return True
 
     def _context(self, engine):

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper
 from streamd import manifest
 from streamd.errors import ModelError
 from streamd.infer import DeviceBackend, files, library, load
+from streamd.infer.contexts import sizes
 from streamd.infer.library import find
-from streamd.infer.tensorrt import sizes
 from streamd.manifest import Built, Input, Manifest
 from tests.infer.conftest import save
 from tests.infer.standin import SCRATCH, VERSIONS
@@ -98,6 +98,13 @@ def test_a_context_for_each_slot_and_size_shares_one_memory(host_as_tensorrt, ve
     lent = standin.api.called("IExecutionContext.set_device_memory")
     lent += [(address, SCRATCH) for address in standin.api.called("IExecutionContext.device_memory")]
     assert len(lent) == SLOTS * 3 and len(set(lent)) == 1
+
+
+def test_rtx_compiles_for_each_shape_before_it_is_captured(host_as_tensorrt, engine):
+    standin = host_as_tensorrt("tensorrt_rtx 1.7.1.116")
+    open_engine(engine(), batch=2)
+    told = standin.api.called("IRuntimeConfig.dynamic_shapes_kernel_specialization_strategy")
+    assert told == [standin.api.DynamicShapesKernelSpecializationStrategy.EAGER] * 2 * SLOTS
 
 
 @pytest.mark.parametrize(
