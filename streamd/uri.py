@@ -13,7 +13,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
 _LOGIN = re.compile(r":/{1,3}((?:(?!:/)[^\s\"<>])*)@", re.ASCII)  # greedy: up to the last `@` of the word
 _QUERY = re.compile(
-    r"(?i)\b(pass|password|passwd|pwd|psw|token|access_token|secret|api_?key|auth|key|sig|signature)=[^&\s\"'<>]+"
+    r"(?i)\b(pass|password|passwd|pwd|psw|token|access_token|secret|api_?key|auth|key|sig|signature)=([^&\s\"'<>]+)"
 )
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -83,6 +83,16 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     if "@" in text:
         text = _LOGIN.sub(lambda login: f"{login.group(0)[: -len(login.group(1)) - 1]}{HIDDEN}@", text)
     return _QUERY.sub(rf"\1={HIDDEN}", text) if "=" in text else text
+
+
+def secrets(text: str) -> frozenset[str]:
+    """Return what must not be told of an address: its password, in plain and as it is written, and its tokens."""
+    parts = split(text)
+    if not parts.scheme:
+        return frozenset()
+    authority = re.split("[/?#]", text.partition("://")[2], maxsplit=1)[0]
+    written = authority.rpartition("@")[0].partition(":")[2]
+    return frozenset({parts.password, written, *(value for _, value in _QUERY.findall(parts.path))} - {""})
 
 
 def forms(secrets: Iterable[str]) -> tuple[str, ...]:

@@ -31,16 +31,26 @@ def duration(_context: click.Context, _option: click.Parameter, value: str | Non
     type=click.Path(path_type=Path),
     help="File with the daemon's public CURVE key, where its socket is encrypted.",
 )
+@click.option(
+    "--secret-key",
+    type=click.Path(path_type=Path),
+    help="File with your own secret CURVE key, as `streamd keygen` writes it, where the daemon has a list of clients.",
+)
 def command(
-    endpoint: str, camera: str, out: Path, seconds: float | None, segment: float, server_key: Path | None
+    endpoint: str,
+    camera: str,
+    out: Path,
+    seconds: float | None,
+    segment: float,
+    server_key: Path | None,
+    secret_key: Path | None,
 ) -> None:
     """Record a camera of the daemon at ENDPOINT until Ctrl-C; print each file's path when it is complete."""
     from streamd.client import Recorder  # noqa: PLC0415 - `streamd --help` must not load ZeroMQ and FFmpeg
-    from streamd.client.console import Patience, read_key, stop_on_signals  # noqa: PLC0415 - likewise
+    from streamd.client.console import Patience, read_keys, stop_on_signals  # noqa: PLC0415 - likewise
     from streamd.clock import StopGroup, SystemClock  # noqa: PLC0415 - likewise
 
-    key = None if server_key is None else read_key(server_key)
-    with Recorder(endpoint, camera, out, segment, server_key=key) as recorder:
+    with Recorder(endpoint, camera, out, segment, **read_keys(server_key, secret_key)) as recorder:
         stop = StopGroup()
         patience = Patience(recorder.subscriber, lambda text: click.echo(f"streamd: {text}", err=True), SystemClock())
         stop_on_signals(stop)

@@ -27,13 +27,24 @@ YEAR_9999_S = 253_402_300_799
     type=click.Path(path_type=Path),
     help="File with the daemon's public CURVE key, where its socket is encrypted.",
 )
-def command(endpoint: str, cameras: tuple[str, ...], count: int | None, as_json: bool, server_key: Path | None) -> None:
+@click.option(
+    "--secret-key",
+    type=click.Path(path_type=Path),
+    help="File with your own secret CURVE key, as `streamd keygen` writes it, where the daemon has a list of clients.",
+)
+def command(
+    endpoint: str,
+    cameras: tuple[str, ...],
+    count: int | None,
+    as_json: bool,
+    server_key: Path | None,
+    secret_key: Path | None,
+) -> None:
     """Print detections and events of the daemon at ENDPOINT as they come, until Ctrl-C."""
     from streamd.client import Subscriber  # noqa: PLC0415 - `streamd --help` must not load ZeroMQ
-    from streamd.client.console import read_key  # noqa: PLC0415 - likewise
+    from streamd.client.console import read_keys  # noqa: PLC0415 - likewise
 
-    key = None if server_key is None else read_key(server_key)
-    with Subscriber(endpoint, cameras or None, on_gap=tell, server_key=key) as subscriber:
+    with Subscriber(endpoint, cameras or None, on_gap=tell, **read_keys(server_key, secret_key)) as subscriber:
         try:
             follow(subscriber, count, as_json)
         except BrokenPipeError:  # whoever read our lines has seen enough

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 from streamd.client.subscriber import Subscriber
 from streamd.clock import Clock, Stop
@@ -38,8 +39,31 @@ class Patience:
             self._say(f"waiting for {self._subscriber.endpoint}: {why}")
 
 
+class Keys(TypedDict, total=False):
+    """What a subscriber takes of CURVE."""
+
+    server_key: bytes
+    secret_key: bytes
+
+
+def read_keys(server_key: Path | None, secret_key: Path | None) -> Keys:
+    """Return the CURVE keys in the files that are named.
+
+    Raises:
+        ClientError: a file cannot be read, or there is no use for one's own key.
+    """
+    keys = Keys()
+    if server_key is not None:
+        keys["server_key"] = read_key(server_key)
+    if secret_key is not None:
+        if server_key is None:
+            raise ClientError("a secret key alone encrypts nothing", mend="give --server-key FILE too")
+        keys["secret_key"] = read_key(secret_key)
+    return keys
+
+
 def read_key(path: Path) -> bytes:
-    """Return the public CURVE key in a file.
+    """Return the CURVE key in a file.
 
     Raises:
         ClientError: the file cannot be read.
@@ -47,4 +71,4 @@ def read_key(path: Path) -> bytes:
     try:
         return path.read_bytes().strip()
     except OSError as error:
-        raise ClientError(f"cannot read {path}: {error.strerror}", mend="name the file of the public key") from error
+        raise ClientError(f"cannot read {path}: {error.strerror}", mend="name the file of the key") from error

@@ -29,6 +29,7 @@ class Recorder:
         segment_s: float = 60.0,
         *,
         server_key: bytes | None = None,
+        secret_key: bytes | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Subscribe; files go to the folder `out`, which is made when there is none.
@@ -44,7 +45,9 @@ class Recorder:
             raise ClientError(f"cannot make the folder {out}: {error.strerror}", mend="name another") from error
         self._clock = clock or SystemClock()
         self._segments = Segments(out, camera, segment_s)
-        self.subscriber = Subscriber(endpoint, [camera], ["h264"], server_key=server_key, clock=clock)
+        self.subscriber = Subscriber(
+            endpoint, [camera], ["h264"], server_key=server_key, secret_key=secret_key, clock=clock
+        )
 
     def record(self, stop: Stop, seconds: float | None = None) -> Iterator[Path | None]:
         """Record until `stop`, or for `seconds` from the first unit on; yield each file as it ends.

@@ -55,15 +55,17 @@ class Subscriber:
         *,
         on_gap: Callable[[Gap], None] | None = None,
         server_key: bytes | None = None,
+        secret_key: bytes | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Subscribe to `kinds` of all cameras, or of those named; detections and video have endpoints of their own.
 
         `on_gap` is called, before the message after it is returned, for every gap in a camera's numbers. `server_key`
-        is the daemon's public CURVE key (40 characters) where its socket is encrypted.
+        is the daemon's public CURVE key (40 characters) where its socket is encrypted; `secret_key` is one's own, where
+        the daemon lets in only those whom it knows.
 
         Raises:
-            ClientError: the endpoint is no address, or the key is none.
+            ClientError: the endpoint is no address, or a key is none.
         """
         self.endpoint = endpoint
         self.connected = False
@@ -88,7 +90,7 @@ class Subscriber:
             self._socket.set(zmq.IPV6, True)
             self._socket.set(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
             if server_key is not None:
-                self._encrypt(server_key)
+                self._encrypt(server_key, secret_key)
             self._monitor = self._socket.get_monitor_socket(
                 zmq.EVENT_HANDSHAKE_SUCCEEDED
                 | zmq.EVENT_DISCONNECTED
@@ -151,9 +153,13 @@ class Subscriber:
                 f"{self.endpoint!r} is no endpoint: {error.strerror}", mend=f"write one such as {DETECTIONS_ENDPOINT}"
             ) from error
 
-    def _encrypt(self, server_key: bytes) -> None:
+    def _encrypt(self, server_key: bytes, secret_key: bytes | None) -> None:
         try:
-            self._socket.curve_publickey, self._socket.curve_secretkey = zmq.curve_keypair()
+            mine = (zmq.curve_public(secret_key), secret_key) if secret_key is not None else zmq.curve_keypair()
+            self._socket.curve_publickey, self._socket.curve_secretkey = mine
+        except (zmq.ZMQError, ValueError) as error:
+            raise ClientError("that is no secret CURVE key", mend="`streamd keygen NAME` writes one") from error
+        try:
             self._socket.curve_serverkey = server_key
         except (zmq.ZMQError, ValueError) as error:
             raise ClientError(
@@ -175,7 +181,7 @@ class Subscriber:
         if self.connected:
             self.refused = ""
         elif event != zmq.EVENT_DISCONNECTED:
-            self.refused = "it speaks no ZeroMQ, or its CURVE key is another"
+            self.refused = "it speaks no ZeroMQ, its CURVE key is another, or it does not let us in"
 
     def _take(self) -> Message | None:
         parts = self._socket.recv_multipart()

@@ -17,7 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from streamd import uri
 from streamd.config import check, faults, text
-from streamd.config.files import locate, read_secret
+from streamd.config.files import locate, read_keys, read_secret
 from streamd.config.models import (
     Camera,
     Config,
@@ -31,12 +31,13 @@ from streamd.config.models import (
     Section,
     VideoSocket,
 )
-from streamd.config.sockets import loopback
+from streamd.config.sockets import loopback, open_door
 from streamd.errors import ConfigError
 
 __all__ = [
     "Camera", "Config", "DetectionsSocket", "FileSink", "Log", "Metrics", "Model", "Publish", "Reconnect", "Section",
-    "VideoSocket", "load", "locate", "loopback", "parse", "read", "schema", "secrets",
+    "VideoSocket", "load", "locate", "loopback", "open_door", "parse", "read", "read_keys", "read_secret", "schema",
+    "secrets",
 ]  # fmt: skip
 
 read = text.read
@@ -72,13 +73,20 @@ def parse(data: bytes, path: Path, env: Mapping[str, str]) -> Config:
 
 
 def secrets(config: Config) -> tuple[str, ...]:
-    """Return every password of the cameras, for the log to hide.
+    """Return every password, key and token that the configuration holds or names, for the log to hide.
 
     Raises:
-        ConfigError: a password file cannot be read.
+        ConfigError: a file of one cannot be read.
     """
-    found = {uri.split(camera.uri.get_secret_value()).password for camera in config.cameras.values()}
-    files = (camera.password_file for camera in config.cameras.values())
+    found: set[str] = set()
+    for camera in config.cameras.values():
+        found |= uri.secrets(camera.uri.get_secret_value())
+    sockets = (config.publish.detections, config.publish.video)
+    files = [
+        *(camera.password_file for camera in config.cameras.values()),
+        *(socket.curve_secret_key_file for socket in sockets if socket is not None),
+        config.metrics.token_file if config.metrics is not None else None,
+    ]
     found |= {read_secret(locate(file, config.base)) for file in files if file is not None}
     return tuple(sorted(found - {""}))
 

@@ -1,6 +1,7 @@
 """The files that a configuration names: where they are, and whether they can be read or written."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ from streamd.errors import ConfigError
 from streamd.yamlfile import KeyPath
 
 MAX_SECRET_BYTES = 4096
+MAX_KEYS_BYTES = 1 << 20  # ten thousand clients, each with a name
+
+_KEY = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}", re.ASCII)  # Z85, ZeroMQ RFC 32
 
 
 def locate(text: str | Path, base: Path) -> Path:
@@ -43,6 +47,32 @@ def read_secret(path: Path) -> str:
     if not secret or not secret.isprintable() or len(secret) > MAX_SECRET_BYTES:
         raise unusable(path, "does not hold one line of text; write the password into it, on one line")
     return secret
+
+
+def read_keys(path: Path) -> frozenset[str]:
+    """Return the public CURVE keys that a file holds: the first word of each line, unless it begins a comment.
+
+    Raises:
+        ConfigError: the file cannot be read, or a line begins with no key.
+    """
+    if path.exists() and not path.is_file():
+        raise unusable(path, "is no file; name a file with one public key a line")
+    try:
+        with path.open("rb") as file:
+            lines = file.read(MAX_KEYS_BYTES).decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise unusable(path, "is not text; write one public key a line") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise unusable(path, f"cannot be read: {reason}; make it readable for this user") from error
+    found = set()
+    for number, line in enumerate(lines, 1):
+        words = line.split(maxsplit=1)
+        if words and _KEY.fullmatch(words[0]):
+            found.add(words[0])
+        elif words and not words[0].startswith("#"):
+            raise unusable(path, f"line {number} begins with no public key of 40 characters; begin a comment with `# `")
+    return frozenset(found)
 
 
 def missing(text: str, base: Path) -> str:

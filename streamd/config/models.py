@@ -27,6 +27,12 @@ def _seconds(value: object) -> float:
     return seconds
 
 
+def _ready(value: object) -> object:
+    if value in ("any", "all") or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise ValueError(f"expected any, all or a number of cameras from 1 on, got {value!r}")
+
+
 def _duration_schema(**bounds: float) -> WithJsonSchema:
     text = {"type": "string", "pattern": f"^({units.DURATION_PATTERN})$"}
     return WithJsonSchema({"anyOf": [text, {"type": "number", **bounds}]})
@@ -41,6 +47,11 @@ BitRate = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": f"^({units.BITS_PATTERN})$"}, {"type": "integer", "minimum": 0}]}
     ),
+]
+Ready = Annotated[
+    int | str,
+    BeforeValidator(_ready),
+    WithJsonSchema({"anyOf": [{"enum": ["any", "all"]}, {"type": "integer", "minimum": 1}]}),
 ]
 NotBool = BeforeValidator(_number)  # pydantic takes true for 1
 Fraction = Annotated[float, Field(ge=0, le=1), NotBool]
@@ -151,12 +162,21 @@ class Socket(Section):
     """What the ZeroMQ sockets have in common."""
 
     insecure: bool = Field(
-        default=False, description="Allow an address that other machines reach, without encryption.", examples=[True]
+        default=False,
+        description="Allow an address that other machines reach without encryption, or without a list of clients.",
+        examples=[True],
     )
     curve_secret_key_file: FilePath | None = Field(
         default=None,
-        description="A file with the server's CURVE secret key (40 characters, Z85): the socket is encrypted with it.",
-        examples=["/etc/streamd/server.key"],
+        description="A file with the server's CURVE secret key (40 characters, Z85), as `streamd keygen` writes it: "
+        "the socket is encrypted with it.",
+        examples=["/etc/streamd/server.secret"],
+    )
+    curve_client_keys_file: FilePath | None = Field(
+        default=None,
+        description="A file with the public CURVE keys of those who may connect, one a line; # begins a comment. "
+        "It is read again when it changes, for connections from then on.",
+        examples=["/etc/streamd/clients"],
     )
 
 
@@ -224,6 +244,20 @@ class Metrics(Section):
     """The HTTP endpoint of /metrics, /livez, /readyz and /status."""
 
     bind: Text = Field(default="127.0.0.1:9464", description="ADDRESS:PORT.", examples=["127.0.0.1:9464"])
+    token_file: FilePath | None = Field(
+        default=None,
+        description="A file with a token that every request must bear (`Authorization: Bearer TOKEN`).",
+        examples=["/etc/streamd/metrics.token"],
+    )
+    insecure: bool = Field(
+        default=False, description="Allow an address that other machines reach, without a token.", examples=[True]
+    )
+    ready: Ready = Field(
+        default="any",
+        description="How many cameras must deliver for /readyz to say so: any, all, or a number. Files that have "
+        "ended do not count.",
+        examples=["all"],
+    )
 
 
 class Log(Section):

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streamd.config.faults import nearest
-from streamd.config.files import locate, secret_file, unwritable
+from streamd.config.files import locate, read_keys, secret_file, unwritable
 from streamd.config.models import DetectionsSocket, Metrics, VideoSocket
 from streamd.config.text import Fault, mapping, show, text_of
+from streamd.errors import ConfigError
 from streamd.yamlfile import KeyPath, Value
 
 PRESETS = (
@@ -40,14 +41,12 @@ def check_publish(tree: Value, base: Path) -> Iterator[Fault]:
         said = "bundled: names what streamd brings, to be read; name a file of your own"
     if said:
         yield Fault(("publish", "file", "path"), said)
-    yield from _metrics(mapping(tree, "metrics"))
+    yield from _metrics(mapping(tree, "metrics"), base, len(mapping(tree, "cameras")))
     yield from _collisions(tree)
 
 
 def _socket(path: KeyPath, socket: dict[str, Value], base: Path) -> Iterator[Fault]:
-    key = text_of(socket, "curve_secret_key_file")
-    if key:
-        yield from secret_file((*path, "curve_secret_key_file"), base / key)
+    yield from _keys(path, socket, base)
     bind = text_of(socket, "bind")
     if not bind:
         return
@@ -60,16 +59,35 @@ def _socket(path: KeyPath, socket: dict[str, Value], base: Path) -> Iterator[Fau
     match = _TCP.fullmatch(bind)
     if not match or (match["port"] != "*" and int(match["port"]) > 65535):
         yield Fault(path, f"{bind!r} is no address; write tcp://127.0.0.1:5555 or ipc:///run/streamd/NAME.sock")
-    elif (
-        not loopback(match["host"])
-        and not socket.get("curve_secret_key_file")
-        and socket.get("insecure") in (None, False)
-    ):
-        yield Fault(
-            path,
-            f"other machines reach {match['host']}, and nothing is encrypted; bind 127.0.0.1, "
-            "give a `curve_secret_key_file`, or write `insecure: true`",
-        )
+    elif not loopback(match["host"]) and socket.get("insecure") in (None, False):
+        said = open_door(bool(socket.get("curve_secret_key_file")), bool(socket.get("curve_client_keys_file")))
+        if said:
+            yield Fault(path, f"other machines reach {match['host']}, and {said}")
+
+
+def _keys(path: KeyPath, socket: dict[str, Value], base: Path) -> Iterator[Fault]:
+    secret, clients = (text_of(socket, f"curve_{word}_file") for word in ("secret_key", "client_keys"))
+    if secret:
+        yield from secret_file((*path, "curve_secret_key_file"), locate(secret, base))
+    if not clients:
+        return
+    path = (*path, "curve_client_keys_file")
+    if not secret:
+        yield Fault(path, "without a `curve_secret_key_file` nothing is encrypted, and nobody is asked for a key")
+    try:
+        if not read_keys(locate(clients, base)):
+            yield Fault(path, f"{clients} holds no key yet: nobody can connect", "warning")
+    except ConfigError as error:
+        yield Fault(path, str(error))
+
+
+def open_door(encrypted: bool, listed: bool) -> str:
+    """Return what a socket that other machines reach lacks, and the mend; nothing where it lacks nothing."""
+    if not encrypted:
+        return "nothing is encrypted; bind 127.0.0.1, give a `curve_secret_key_file`, or write `insecure: true`"
+    if not listed:
+        return "whoever knows the public key is let in; give a `curve_client_keys_file`, or write `insecure: true`"
+    return ""
 
 
 def _ipc(text: str) -> str:
@@ -80,15 +98,25 @@ def _ipc(text: str) -> str:
     return unwritable(Path(text))
 
 
-def _metrics(metrics: dict[str, Value]) -> Iterator[Fault]:
+def _metrics(metrics: dict[str, Value], base: Path, cameras: int) -> Iterator[Fault]:
+    token = text_of(metrics, "token_file")
+    if token:
+        yield from secret_file(("metrics", "token_file"), locate(token, base))
+    ready = metrics.get("ready")
+    if isinstance(ready, int) and ready > cameras > 0:
+        yield Fault(("metrics", "ready"), f"there are {cameras} cameras; fewer may do, and more never come", "warning")
     bind = text_of(metrics, "bind")
     if not bind:
         return
     match = _HTTP.fullmatch(bind)
     if not match or int(match["port"]) > 65535:
         yield Fault(("metrics", "bind"), f"{bind!r} is no address; write 127.0.0.1:9464")
-    elif not loopback(match["host"]):
-        yield Fault(("metrics", "bind"), f"other machines reach {match['host']} and read the metrics", "warning")
+    elif not loopback(match["host"]) and not token and metrics.get("insecure") in (None, False):
+        yield Fault(
+            ("metrics", "bind"),
+            f"other machines reach {match['host']} and may read all; bind 127.0.0.1, give a `token_file`, "
+            "or write `insecure: true`",
+        )
 
 
 def _collisions(tree: Value) -> Iterator[Fault]:

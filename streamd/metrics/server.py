@@ -1,5 +1,6 @@
 """A very small HTTP server: four pages, a bounded number of connections at once, and a second for each of them."""
 
+import hmac
 import json
 import re
 import selectors
@@ -19,7 +20,14 @@ MAX_CONNECTIONS = 16  # one more, and the oldest gives way: idle ones never keep
 MAX_REQUEST = 8192  # bytes
 TEXT = "text/plain; charset=utf-8"
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    503: "Service Unavailable",
+}
 
 Answer = tuple[int, str, bytes]
 
@@ -27,8 +35,10 @@ Answer = tuple[int, str, bytes]
 class MetricsServer:
     """Serves /metrics, /livez, /readyz and /status. It starts no thread: somebody runs `serve` in one."""
 
-    def __init__(self, bind: str, metrics: Metrics, request_s: float = REQUEST_S) -> None:
+    def __init__(self, bind: str, metrics: Metrics, request_s: float = REQUEST_S, token: str = "") -> None:
         """Bind ADDRESS:PORT; port 0 takes a free one, which `port` then tells. A request has `request_s` seconds.
+
+        With a `token` every request must bear it.
 
         Raises:
             PublishError: the address cannot be bound.
@@ -38,6 +48,7 @@ class MetricsServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._metrics = metrics
         self._request_s = request_s
+        self._token = token.encode()
         self._guests: dict[socket.socket, Guest] = {}  # oldest first
         self._selector = selectors.DefaultSelector()
         try:
@@ -85,7 +96,13 @@ class MetricsServer:
             return 400, TEXT, b"not an HTTP request\n"
         if line["method"] not in (b"GET", b"HEAD"):
             return 405, TEXT, b"GET and HEAD alone\n"
+        if self._token and not self._borne(request):
+            return 401, TEXT, b"say Authorization: Bearer TOKEN, with that of `metrics.token_file`\n"
         return self._page(line["target"].decode("latin-1"))
+
+    def _borne(self, request: bytes) -> bool:
+        header = re.search(rb"(?i)\nauthorization:[ \t]*bearer[ \t]+([^\r\n]*)", request)
+        return header is not None and hmac.compare_digest(header[1].strip(), self._token)
 
     def _page(self, target: str) -> Answer:
         if target == "/metrics":
@@ -168,8 +185,9 @@ class Guest:
 def _message(request: bytes, code: int, kind: str, body: bytes) -> bytes:
     head = (
         f"HTTP/1.1 {code} {REASONS[code]}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-        "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+        "Cache-Control: no-store\r\nConnection: close\r\n"
     )
+    head += "WWW-Authenticate: Bearer\r\n\r\n" if code == 401 else "\r\n"
     return head.encode() + (b"" if request.startswith(b"HEAD ") else body)
 
 

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from streamd import config
 from streamd.clock import Clock
 from streamd.frames import Detections, Frame, Notice, Packet
+from streamd.publish.curve import Doorkeeper
 from streamd.publish.file import FileSink
 from streamd.publish.zeromq import ZeroMQSink
 
@@ -65,6 +66,11 @@ class Sinks:
     def subscribers(self, socket: Socket) -> int:
         """Return how many subscriptions to detections, or to video, there are now."""
         return self._zeromq.subscribers(socket)
+
+    @property
+    def doorkeeper(self) -> Doorkeeper | None:
+        """Who lets clients in where a socket is encrypted; somebody must run its `serve`. None where nobody must."""
+        return self._zeromq.doorkeeper
 
     @property
     def endpoints(self) -> dict[Socket, str]:

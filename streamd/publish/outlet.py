@@ -16,12 +16,13 @@ import zmq
 
 from streamd import config
 from streamd.clock import Clock
-from streamd.config.files import read_secret
-from streamd.errors import ConfigError, PublishError
+from streamd.errors import PublishError
+from streamd.publish import curve
 
 LINGER_MS = 1_000
 HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 5_000, 15_000
 MAX_TOPIC_BYTES = 1_024
+MAX_TOPICS = 4_096  # of a daemon with a thousand cameras, three each
 READ_EVERY_NS = 10_000_000  # `wants` looks for news of subscriptions at most so often
 READ_AT_ONCE = 1_000  # messages; a peer that floods the socket must not keep its owner
 
@@ -48,7 +49,8 @@ class Outlet:
         self._lock = threading.Lock()
         self._clock = clock
         self._read_ns = clock.monotonic_ns()
-        self._topics: frozenset[bytes] = frozenset()
+        self._held: set[bytes] = set()
+        self._topics: frozenset[bytes] = frozenset()  # the same, for those who do not wait for the lock
         self._socket = context.socket(zmq.XPUB)
         self._closed = False
         try:
@@ -58,7 +60,7 @@ class Outlet:
             self._socket.set(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
             self._socket.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
             self._socket.set(zmq.IPV6, "[" in settings.bind)
-            _guard(self._socket, key, settings, base)
+            curve.guard(self._socket, key, settings, base)
             self.endpoint = _bind(self._socket, key, settings.bind)
         except BaseException:
             self.close()
@@ -99,45 +101,25 @@ class Outlet:
         if self._closed or (not now and time_ns - self._read_ns < READ_EVERY_NS):
             return
         self._read_ns = time_ns
+        changed = False
         try:
             for _ in range(READ_AT_ONCE):
-                self._learn(self._socket.recv_multipart(zmq.NOBLOCK))
+                changed |= self._learn(self._socket.recv_multipart(zmq.NOBLOCK))
         except zmq.Again:
             pass  # that was the last of them
+        if changed:
+            self._topics = frozenset(self._held)
 
-    def _learn(self, parts: Sequence[bytes]) -> None:
+    def _learn(self, parts: Sequence[bytes]) -> bool:
+        """Note a subscription that came or went; true when that changes what is held."""
         change, topic = parts[0][:1], parts[0][1:]
-        if change == b"\x01":
-            self._topics |= {topic}
-        elif change == b"\x00":
-            self._topics -= {topic}
-
-
-def _guard(
-    outlet: "zmq.Socket[bytes]", key: str, settings: config.DetectionsSocket | config.VideoSocket, base: Path
-) -> None:
-    """Set up encryption, and refuse to speak in the open where other machines listen."""
-    if settings.curve_secret_key_file is not None:
-        path = config.locate(settings.curve_secret_key_file, base)
-        try:
-            secret = read_secret(path).encode()
-            outlet.curve_publickey = zmq.curve_public(secret)
-            outlet.curve_secretkey = secret
-            outlet.curve_server = True
-        except (ConfigError, zmq.ZMQError, ValueError) as error:
-            raise PublishError(
-                f"{key}.curve_secret_key_file: {path} holds no CURVE secret key",
-                mend="write one key of 40 characters into it, as zmq.curve_keypair() makes them",
-            ) from error
-    elif not settings.insecure and not _local(settings.bind):
-        raise PublishError(
-            f"{key}.bind: other machines reach {settings.bind}, and nothing is encrypted",
-            mend="bind 127.0.0.1, give a `curve_secret_key_file`, or write `insecure: true`",
-        )
-
-
-def _local(bind: str) -> bool:
-    return bind.startswith("ipc://") or config.loopback(bind.removeprefix("tcp://").rpartition(":")[0])
+        if change == b"\x01" and topic not in self._held and len(self._held) < MAX_TOPICS:
+            self._held.add(topic)
+        elif change == b"\x00" and topic in self._held:
+            self._held.remove(topic)
+        else:
+            return False
+        return True
 
 
 def _bind(outlet: "zmq.Socket[bytes]", key: str, bind: str) -> str:

@@ -10,6 +10,7 @@ from streamd import config, wire
 from streamd.clock import Clock
 from streamd.frames import Detections, Frame, Notice, Packet
 from streamd.publish import messages
+from streamd.publish.curve import Doorkeeper
 from streamd.publish.outlet import Outlet
 
 # How far a subscriber may fall behind before it loses messages; only such a one costs this memory.
@@ -23,6 +24,8 @@ class ZeroMQSink:
     def __init__(self, publish: config.Publish, clock: Clock, base: Path = Path()) -> None:
         """Bind both sockets; a key file is relative to `base`.
 
+        Where a socket is encrypted, clients come in only while somebody runs `doorkeeper.serve`.
+
         Raises:
             PublishError: an address that cannot be bound or must not be, or a key that cannot be used.
         """
@@ -30,7 +33,11 @@ class ZeroMQSink:
         self._form = publish.detections.format
         self._context = zmq.Context()
         self._outlets: dict[Literal["detections", "video"], Outlet] = {}
+        self.doorkeeper: Doorkeeper | None = None
         try:
+            lists = _lists(publish, base)
+            if lists:
+                self.doorkeeper = Doorkeeper(self._context, lists)
             self._outlets["detections"] = Outlet(
                 self._context, "publish.detections", publish.detections, clock, DETECTIONS_KEPT, base
             )
@@ -75,7 +82,19 @@ class ZeroMQSink:
         """Let what was sent reach the subscribers that read, for a second at most, and close; safe twice."""
         for outlet in self._outlets.values():
             outlet.close()
+        if self.doorkeeper is not None:
+            self.doorkeeper.close()
         self._context.term()
 
     def _send(self, socket: Literal["detections", "video"], *parts: bytes) -> None:
         self._outlets[socket].send(parts)
+
+
+def _lists(publish: config.Publish, base: Path) -> dict[str, Path | None]:
+    """Return the file of clients of each encrypted socket."""
+    sockets = {"publish.detections": publish.detections, "publish.video": publish.video}
+    return {
+        key: None if socket.curve_client_keys_file is None else config.locate(socket.curve_client_keys_file, base)
+        for key, socket in sockets.items()
+        if socket is not None and socket.curve_secret_key_file is not None
+    }

@@ -45,10 +45,51 @@ def test_an_address_that_strangers_reach_needs_a_key_or_a_word(faults, bind):
     assert faults({"detections": {"bind": bind, "insecure": True}}) == []
 
 
-def test_a_key_lets_strangers_in(faults, tmp_path):
+@pytest.fixture
+def key(tmp_path):
     (tmp_path / "key").write_text("x" * 40)
     (tmp_path / "key").chmod(0o600)
-    assert faults({"detections": {"bind": "tcp://*:5555", "curve_secret_key_file": "key"}}) == []
+    return "key"
+
+
+def test_a_key_and_a_list_let_strangers_in(faults, key, tmp_path):
+    (tmp_path / "clients").write_text(f"# one\n\n{'y' * 40} the office\n")
+    detections = {"bind": "tcp://*:5555", "curve_secret_key_file": key, "curve_client_keys_file": "clients"}
+    assert faults({"detections": detections}) == []
+
+
+def test_a_key_alone_does_not(faults, key):
+    detections = {"bind": "tcp://*:5555", "curve_secret_key_file": key}
+    ((place, said),) = faults({"detections": detections})
+    assert place == "publish.detections.bind"
+    assert "whoever knows the public key is let in; give a `curve_client_keys_file`" in said
+    assert faults({"detections": {**detections, "insecure": True}}) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("# nobody", "holds no key yet"), ("a\n", "line 1 begins with no public key"), (None, "cannot be read")],
+)
+def test_a_list_of_clients_is_looked_at(faults, key, tmp_path, text, said):
+    if text is not None:
+        (tmp_path / "clients").write_text(text)
+    ((place, message),) = faults({"detections": {"curve_secret_key_file": key, "curve_client_keys_file": "clients"}})
+    assert place == "publish.detections.curve_client_keys_file"
+    assert said in message
+
+
+def test_a_list_of_clients_needs_a_key(faults, tmp_path):
+    (tmp_path / "clients").write_text("y" * 40)
+    ((_, message),) = faults({"video": {"curve_client_keys_file": "clients"}})
+    assert "nothing is encrypted" in message
+
+
+def test_metrics_that_strangers_reach_need_a_token_or_a_word(faults, key):
+    ((place, said),) = faults(metrics={"bind": "0.0.0.0:9464"})
+    assert place == "metrics.bind"
+    assert "token_file" in said
+    assert faults(metrics={"bind": "0.0.0.0:9464", "token_file": key}) == []
+    assert faults(metrics={"bind": "0.0.0.0:9464", "insecure": True}) == []
 
 
 @pytest.mark.parametrize(

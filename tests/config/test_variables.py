@@ -61,12 +61,12 @@ def test_what_begins_no_variable_is_told(load, text):
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_a_password_from_the_environment_may_hold_anything(load, password):
     settings = load("uri: rtsp://viewer:${PASSWORD}@h/s", PASSWORD=password)
-    assert config.secrets(settings) == (password,)
+    assert password in config.secrets(settings)
     assert address(settings).endswith("@h/s")
 
 
 def test_a_password_that_is_encoded_already_is_not_encoded_again(load):
-    assert config.secrets(load("uri: rtsp://viewer:${P}@h/s", P="p%40ss")) == ("p@ss",)
+    assert config.secrets(load("uri: rtsp://viewer:${P}@h/s", P="p%40ss")) == ("p%40ss", "p@ss")
 
 
 @pytest.mark.parametrize("password", PASSWORDS)

@@ -218,20 +218,6 @@ def test_insecure_opens_the_door():
     ZeroMQSink(bound("tcp://0.0.0.0:*", insecure=True), SystemClock()).close()
 
 
-def test_curve_speaks_to_those_who_know_the_public_key(tmp_path, subscribe, frame, found):
-    public, secret = zmq.curve_keypair()
-    (tmp_path / "server.key").write_text(secret.decode() + "\n")
-    sink = ZeroMQSink(bound("tcp://0.0.0.0:*", curve_secret_key_file="server.key"), SystemClock(), tmp_path)
-    endpoint = sink.endpoints["detections"].replace("0.0.0.0", "127.0.0.1")
-    mine, my_secret = zmq.curve_keypair()
-    stranger = subscribe(endpoint, "det/")
-    peer = subscribe(endpoint, "det/", curve_serverkey=public, curve_publickey=mine, curve_secretkey=my_secret)
-    assert until(lambda: sink.subscribers("detections"))
-    sink.detections(frame, found, LABELS, "street")
-    assert peer.recv_multipart()[0] == b"det/front/" and not stranger.poll(0)
-    sink.close()
-
-
 @pytest.mark.parametrize("text", ["", "short", "x" * 41, "\xe9" * 40])
 def test_a_key_file_without_a_key_is_named(tmp_path, text):
     (tmp_path / "server.key").write_text(text)
