@@ -33,6 +33,7 @@ COMMANDS = {
     "scenes": "Draw procedural street scenes: a data set, or a clip.",
     "schema": "Print the JSON Schema of a message or a file.",
 }
+EXTRAS = {"onnx": "toolchain", "faster_coco_eval": "toolchain", "torch": "train"}  # what a module comes with
 
 
 class LazyGroup(click.Group):
@@ -68,6 +69,11 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except StreamdError as error:
             click.echo(f"streamd: {error}", err=True)
+            ctx.exit(1)
+        except ModuleNotFoundError as error:
+            if error.name not in EXTRAS:
+                raise
+            click.echo(f"streamd: {error.name} is not installed; pip install 'streamd[{EXTRAS[error.name]}]'", err=True)
             ctx.exit(1)
         except OSError as error:  # of a pipe that nobody reads click takes care
             if error.errno != errno.ENOSPC:

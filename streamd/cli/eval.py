@@ -43,7 +43,7 @@ def command(
     draw: Path | None,
     shape: Literal["json", "markdown"] | None,
 ) -> None:
-    r"""Score models side by side, through the daemon's own preprocessing, backend and head.
+    """Score models side by side, through the daemon's own preprocessing, backend and head.
 
     ONNX files run on the CPU, engines on a GPU: one table for the float model, its INT8 and what was built of them.
 
@@ -54,7 +54,7 @@ def command(
     mAP counts detections from a confidence of 0.001 on, NMS at an IoU of 0.7, at most 300 a picture. Agreement is of
     detections from --confidence on. Latency is of one run, median and 95th percentile, the models in turn.
     Differences are to the first model.
-    """
+    """  # noqa: D301 - click reads the sign \b, and passes over the two of a raw string
     from streamd import log  # noqa: PLC0415 - `streamd --help` must not load the rooms
     from streamd.score import dataset, evaluate, served, table  # noqa: PLC0415
 

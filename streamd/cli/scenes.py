@@ -32,7 +32,7 @@ MOST = 4000  # pictures of one seed; the next scene belongs to the next seed
 @click.option("--height", default=540, show_default=True, type=click.IntRange(64, 3840), help="Pixels.")
 @click.option("--crf", default=27, show_default=True, type=click.IntRange(0, 51), help="Of the clip; less is better.")
 def command(out: Path, split: str, images: int, seconds: int, seed: int, width: int, height: int, crf: int) -> None:
-    r"""Draw street scenes with their truth: a labelled data set in COCO's format, or an H.264 clip.
+    """Draw street scenes with their truth: a labelled data set in COCO's format, or an H.264 clip.
 
     \b
     streamd scenes --out /tmp/held-out --images 500     500 pictures of 125 streets, and annotations.json
@@ -40,7 +40,7 @@ def command(out: Path, split: str, images: int, seconds: int, seed: int, width: 
 
     The held-out split has seeds, backgrounds and weather that the bundled model was not trained on. The same options
     give the same files.
-    """
+    """  # noqa: D301 - click reads the sign \b, and passes over the two of a raw string
     output.tidy_when_told_to_end()
     if out.suffix.lower() == CLIP_SUFFIX:
         write_clip(out, split, seconds, seed, width, height, crf)

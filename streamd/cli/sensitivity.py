@@ -47,7 +47,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--json", "as_json", type=PATH, help="Writes everything that was found.")
 @click.option("--chart", type=PATH, help="Writes a picture (SVG): bars by group, over the network's depth.")
 def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's options, by name
-    r"""Tell which parts of MODEL, a float32 ONNX file, INT8 hurts.
+    """Tell which parts of MODEL, a float32 ONNX file, INT8 hurts.
 
     One fusion group (tensors of one scale and the layers that read them) at a time:
 
@@ -58,7 +58,7 @@ def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's option
 
     Raw answers of the head are compared, boxes and scores apart, and their quality: mean average precision where
     --data is a labelled data set, else agreement with the float model. Higher is more sensitive, in every column.
-    """
+    """  # noqa: D301 - click reads the sign \b, and passes over the two of a raw string
     from streamd import infer, log  # noqa: PLC0415 - the libraries take longer to import than `streamd --help` may
     from streamd.int8 import graph  # noqa: PLC0415
     from streamd.int8.sensitivity import chart, report  # noqa: PLC0415

@@ -17,12 +17,12 @@ import click
     help="Hold the cameras until this socket has a subscriber, so that it sees their first frame. May be repeated.",
 )
 def command(config: Path, wait_for: tuple[Literal["detections", "video"], ...]) -> None:
-    r"""Run the daemon on CONFIG until its sources end or a signal ends it.
+    """Run the daemon on CONFIG until its sources end or a signal ends it.
 
     \b
     SIGTERM, SIGINT  stop the cameras, drain, exit 0; a second one leaves at once
     SIGHUP           read CONFIG again and apply the cameras that changed
-    """
+    """  # noqa: D301 - click reads the sign \b, and passes over the two of a raw string
     # before any thread is there: the pools that NumPy starts when it is imported would take a signal, and die of it
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 

@@ -1,0 +1,36 @@
+"""The group of commands: what each says of itself, and what is missing without the extras."""
+
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from streamd.cli import COMMANDS, group
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_examples_line_by_line_and_no_sign_of_click(name):
+    shown = CliRunner().invoke(group, [name, "--help"], max_content_width=100)
+    assert shown.exit_code == 0
+    assert "\\b" not in shown.output
+    assert "\b" not in shown.output
+
+
+def test_examples_keep_their_lines():
+    shown = CliRunner().invoke(group, ["scenes", "--help"]).output
+    assert "125 streets, and annotations.json\n" in shown
+
+
+def test_a_library_of_an_extra_that_is_not_there_is_told_with_the_extra(monkeypatch, tmp_path):
+    for name in [name for name in sys.modules if name.startswith("streamd.int8")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    done = CliRunner().invoke(group, ["lint", str(tmp_path / "any.onnx")])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "streamd: onnx is not installed; pip install 'streamd[toolchain]'\n"
+
+
+def test_a_module_of_our_own_that_is_not_there_is_our_fault(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "streamd.int8", None)
+    done = CliRunner().invoke(group, ["lint", str(tmp_path / "any.onnx")])
+    assert isinstance(done.exception, ModuleNotFoundError)
