@@ -75,15 +75,21 @@ class Feed:
 
 
 def labels_in(paths: Sequence[Path], head: str) -> Dataset | None:
-    """Return the labelled data set that `paths` name, if it is one folder that holds labels for such a head.
+    """Return the labelled data set that `paths` name, if it is one folder that holds labels.
 
     Raises:
-        DataError: its labels are at fault.
+        DataError: its labels are at fault, or are not what a model with such a head answers.
     """
     if len(paths) != 1 or not paths[0].is_dir():
         return None
     (folder,) = paths
-    if head == "classify":
-        return dataset.read(folder) if any(one.is_dir() for one in folder.iterdir()) else None
     known = any((folder / landmark).exists() for landmark in dataset.READERS if landmark != ANY_FOLDER)
-    return dataset.read(folder) if known else None
+    if not known and not (head == "classify" and any(one.is_dir() for one in folder.iterdir())):
+        return None
+    read = dataset.read(folder)
+    kind = "classify" if head == "classify" else "detect"
+    if read.kind != kind:
+        raise DataError(
+            f"{folder}: is labelled to {read.kind}, the model's head is {head}", mend=f"name data labelled to {kind}"
+        )
+    return read

@@ -45,9 +45,9 @@ class Parts:
 
 
 def last_tensors(graph: Graph) -> tuple[str, ...]:
-    """Return what the last weighted layers give, in the order of the graph."""
+    """Return what the last weighted layers give, in the order of the graph; without any, the outputs."""
     last = find(graph).last
-    return tuple(node.output[0] for node in graph.nodes if node.name in last)
+    return tuple(node.output[0] for node in graph.nodes if node.name in last) or graph.outputs
 
 
 def tell_apart(graph: Graph, manifest: Manifest, values: Mapping[str, Array]) -> Parts:
