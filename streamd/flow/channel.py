@@ -26,6 +26,17 @@ class Overflow(Enum):
     DROP_OLDEST = auto()
 
 
+class _Arrivals:
+    """What channels share that one consumer waits on together: the lock, and the news that one of them has changed.
+
+    Room is each channel's own news: of 64 producers, the one that may go on is woken, and no other.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+
+
 class Channel(Generic[T]):
     """A queue of at most `capacity` items between one stage and the next. Any thread may use either end."""
 
@@ -34,10 +45,10 @@ class Channel(Generic[T]):
         capacity: int,
         overflow: Overflow = Overflow.BLOCK,
         *,
-        changed: threading.Condition | None = None,
+        arrivals: _Arrivals | None = None,
         on_drop: Callable[[T], None] | None = None,
     ) -> None:
-        """Make a channel; `changed` is shared by channels that one consumer waits on together.
+        """Make a channel; `arrivals` is shared by channels that one consumer waits on together.
 
         `on_drop` is called, without the lock held, for every item that DROP_OLDEST throws away.
         """
@@ -46,7 +57,10 @@ class Channel(Generic[T]):
         self._items: deque[T] = deque()
         self.capacity = capacity
         self._overflow = overflow
-        self._changed = changed or threading.Condition()
+        arrivals = arrivals or _Arrivals()
+        self._lock = arrivals.lock
+        self._arrived = arrivals.changed
+        self._room = threading.Condition(self._lock)
         self._on_drop = on_drop
         self._finished = False
         self._abandoned = False
@@ -62,7 +76,7 @@ class Channel(Generic[T]):
             Abandoned: the consumer has gone.
         """
         lost: list[T] = []
-        with self._changed:
+        with self._lock:
             if self._finished:
                 raise RuntimeError("put after finish")
             while len(self._items) >= self.capacity and not self._abandoned:
@@ -70,11 +84,11 @@ class Channel(Generic[T]):
                     lost.append(self._items.popleft())
                     self.dropped += 1
                 else:
-                    self._changed.wait()
+                    self._room.wait()
             if self._abandoned:
                 raise Abandoned
             self._items.append(item)
-            self._changed.notify_all()
+            self._arrived.notify_all()
         if self._on_drop:
             for old in lost:
                 self._on_drop(old)
@@ -86,8 +100,8 @@ class Channel(Generic[T]):
             Finished: the producer has finished and nothing is left.
             TimeoutError: nothing came within `timeout_s` seconds.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._items or self.ended, timeout_s):
+        with self._lock:
+            if not self._arrived.wait_for(lambda: self._items or self.ended, timeout_s):
                 raise TimeoutError
             if not self._items:
                 raise Finished
@@ -95,7 +109,7 @@ class Channel(Generic[T]):
 
     def poll(self) -> T | None:
         """Take the item at the front if there is one now."""
-        with self._changed:
+        with self._lock:
             return self._take() if self._items else None
 
     @property
@@ -105,20 +119,21 @@ class Channel(Generic[T]):
 
     def finish(self) -> None:
         """Say that nothing more will be put; safe twice."""
-        with self._changed:
+        with self._lock:
             self._finished = True
-            self._changed.notify_all()
+            self._arrived.notify_all()
 
     def abandon(self) -> None:
         """Say that nothing more will be taken, and let go of what waits; safe twice."""
-        with self._changed:
+        with self._lock:
             self._abandoned = True
             self._items.clear()
-            self._changed.notify_all()
+            self._arrived.notify_all()
+            self._room.notify_all()
 
     def _take(self) -> T:
         item = self._items.popleft()
-        self._changed.notify_all()
+        self._room.notify()
         return item
 
 
@@ -126,7 +141,8 @@ class Select(Generic[T]):
     """The consuming end of several channels, read round robin. Channels may be added while it is read."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._arrivals = _Arrivals()
+        self._changed = self._arrivals.changed
         self._lanes: list[Channel[T]] = []
         self._next = 0
         self._closed = False  # no more lanes will be added
@@ -141,7 +157,7 @@ class Select(Generic[T]):
         self, capacity: int, overflow: Overflow = Overflow.BLOCK, *, on_drop: Callable[[T], None] | None = None
     ) -> Channel[T]:
         """Add and return a channel of which this is the consumer."""
-        channel: Channel[T] = Channel(capacity, overflow, changed=self._changed, on_drop=on_drop)
+        channel: Channel[T] = Channel(capacity, overflow, arrivals=self._arrivals, on_drop=on_drop)
         with self._changed:
             if self._abandoned:
                 channel.abandon()

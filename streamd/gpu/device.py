@@ -243,10 +243,26 @@ def open_gpu(device: str) -> Gpu:
         raise DeviceError(
             f"device {device}: CUDA finds no GPU ({error})", mend="`streamd doctor` tells what is missing"
         ) from error
+    _sleep_while_waiting(index)
     if index >= count:
         there = "only cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
         raise DeviceError(f"device {device}: there is no such GPU", mend=f"this machine has {there}")
     return CudaGpu(cupy, index)
+
+
+def _sleep_while_waiting(index: int) -> None:
+    """Have threads that wait for the GPU sleep: by CUDA's own choice each would burn a core, NVDEC's callers too.
+
+    It holds for a context that is made later; where CUDA's Python bindings are missing, it stays as it is.
+    """
+    try:
+        from cuda.bindings import driver  # type: ignore[import-not-found] # GPU installations have it # noqa: PLC0415
+    except ImportError:
+        return
+    driver.cuInit(0)
+    error, device = driver.cuDeviceGet(index)
+    if error == driver.CUresult.CUDA_SUCCESS:
+        driver.cuDevicePrimaryCtxSetFlags(device, driver.CUctx_flags.CU_CTX_SCHED_BLOCKING_SYNC.value)
 
 
 def device_index(device: str) -> int:
