@@ -74,3 +74,15 @@ def test_an_engine_is_run_from_a_folder_of_its_own(shown, monkeypatch):
     ((path, sha256, *given),) = seen
     assert "100.0% of" in said
     assert (len(sha256), given, path.exists()) == (64, ["cuda:1", 2], False)
+
+
+def test_an_engine_is_run_by_the_backend_for_engines(shown, host_as_tensorrt, version):
+    standin = host_as_tensorrt(version)
+    with closing(infer.load(BUNDLED)) as own:
+        described = own.manifest
+    gpu, library = standin.gpu, standin.library
+    built = Built(library.version, gpu.name, gpu.compute_capability, "ab" * 32, library=library.name)
+    described = msgspec.structs.replace(described, built=built)
+    said = parity.check(BUNDLED.read_bytes(), described, BUNDLED, shown, "cuda:0", Bounds())
+    assert "100.0% of" in said and "on 4 pictures" in said
+    assert len(standin.runs) > len(shown)
