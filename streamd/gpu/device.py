@@ -10,8 +10,8 @@ Streams do not wait for one another, nor for the default stream: events order th
 for a whole device.
 """
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -25,6 +25,9 @@ from streamd.gpu.arrays import DeviceArray, Event, Stream
 from streamd.gpu.kernels import DeviceKernels, Kernels
 
 Shape = tuple[int, ...]
+
+NO_MEMORY = 2  # cudaErrorMemoryAllocation, CUDA_ERROR_OUT_OF_MEMORY
+LESS = "lower batch, or use fewer models"
 
 
 class Gpu(Protocol):
@@ -51,10 +54,10 @@ class Gpu(Protocol):
         """What ONNX Runtime calls it: `cuda`."""
 
     def active(self) -> AbstractContextManager[object]:
-        """Make it the calling thread's current GPU while the block runs."""
+        """Make it the calling thread's current GPU while the block runs; DeviceError for what CUDA refuses there."""
 
     def bind(self) -> None:
-        """Make its context the calling thread's, for libraries that ask the driver for the current one."""
+        """Have the driver, too, take it for current, for libraries that ask it; call while it is active."""
 
     def stream(self) -> Stream:
         """Make a stream."""
@@ -119,13 +122,19 @@ class CudaGpu:
         with self.active():
             self.decoded: Event = cupy.cuda.Event(disable_timing=True)
 
-    def active(self) -> AbstractContextManager[object]:
-        """Make it the calling thread's current GPU while the block runs."""
-        device: AbstractContextManager[object] = self._cupy.cuda.Device(self.index)
-        return device
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Make it the calling thread's current GPU while the block runs; DeviceError for what CUDA refuses there."""
+        cuda = self._cupy.cuda
+        try:
+            with cuda.Device(self.index):
+                yield
+        except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
+            mend = LESS if error.status == NO_MEMORY else "see `nvidia-smi` and `dmesg`, and start streamd again"
+            raise DeviceError(f"cuda:{self.index}: {error}", mend=mend) from error
 
     def bind(self) -> None:
-        """Make its context the calling thread's, for libraries that ask the driver for the current one."""
+        """Have the driver, too, take it for current, for libraries that ask it; call while it is active."""
         with self.active():
             self._cupy.cuda.runtime.free(0)  # CUDA's runtime binds a thread at its first call
 
@@ -162,9 +171,7 @@ class CudaGpu:
             return array
         except self._cupy.cuda.memory.OutOfMemoryError as error:
             size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-            raise DeviceError(
-                f"cuda:{self.index}: no memory for {size / 1e6:.0f} MB", mend="lower batch, or use fewer models"
-            ) from error
+            raise DeviceError(f"cuda:{self.index}: no memory for {size / 1e6:.0f} MB", mend=LESS) from error
 
     def pinned(self, shape: Shape, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Allocate page-locked host memory."""
@@ -223,46 +230,37 @@ class CudaGpu:
         return lambda: graph.launch(recorded)
 
 
-@cache
 def open_gpu(device: str) -> Gpu:
     """Open `cuda:N`, once a process: all that use a GPU share its kernels.
 
     Raises:
-        DeviceError: CuPy is not installed, finds no driver, or there is no such GPU.
+        DeviceError: CuPy is not installed, finds no driver, or there is no such GPU, or none that answers.
     """
-    index = device_index(device)
+    return _open(device_index(device))
+
+
+@cache
+def _open(index: int) -> Gpu:
+    device = f"cuda:{index}"
     try:
         import cupy  # type: ignore[import-not-found]  # only GPU installations have it # noqa: PLC0415
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        name = "CuPy" if error.name == "cupy" else error.name
         raise DeviceError(
-            f"device {device}: CuPy is not installed", mend="pip install 'streamd[gpu]', or set device: cpu"
+            f"device {device}: {name} is not installed", mend="pip install 'streamd[gpu]', or set device: cpu"
         ) from error
+    except ImportError as error:
+        raise DeviceError(f"device {device}: CuPy cannot be loaded", mend="`streamd doctor` tells why") from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise DeviceError(
             f"device {device}: CUDA finds no GPU ({error})", mend="`streamd doctor` tells what is missing"
         ) from error
-    _sleep_while_waiting(index)
     if index >= count:
-        there = "only cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+        there = "only cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}" if count else "none"
         raise DeviceError(f"device {device}: there is no such GPU", mend=f"this machine has {there}")
     return CudaGpu(cupy, index)
-
-
-def _sleep_while_waiting(index: int) -> None:
-    """Have threads that wait for the GPU sleep: by CUDA's own choice each would burn a core, NVDEC's callers too.
-
-    It holds for a context that is made later; where CUDA's Python bindings are missing, it stays as it is.
-    """
-    try:
-        from cuda.bindings import driver  # type: ignore[import-not-found] # GPU installations have it # noqa: PLC0415
-    except ImportError:
-        return
-    driver.cuInit(0)
-    error, device = driver.cuDeviceGet(index)
-    if error == driver.CUresult.CUDA_SUCCESS:
-        driver.cuDevicePrimaryCtxSetFlags(device, driver.CUctx_flags.CU_CTX_SCHED_BLOCKING_SYNC.value)
 
 
 def device_index(device: str) -> int:

@@ -90,6 +90,12 @@ def _compile(path: Path) -> "_Module":
             f"{cupy.cuda.Device().compute_capability}):\n{error}",
             mend="reinstall streamd, or report this",
         ) from error
+    except (RuntimeError, ImportError, OSError) as error:  # no NVRTC, or nowhere to keep the binary
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise DeviceError(
+            f"{path}: CuPy cannot compile it: {said}",
+            mend="`streamd doctor` tells what is missing; CUPY_CACHE_DIR names where binaries are kept",
+        ) from error
     compiled: _Module = module
     return compiled
 

@@ -61,8 +61,9 @@ class Timeline:
             yield stream
 
     def wait(self, slot: int) -> None:
-        """Wait until `slot` has been read."""
-        self._read.ended[slot].synchronize()
+        """Wait until `slot` has been read; DeviceError when one of its steps failed on the GPU."""
+        with self._gpu.active():
+            self._read.ended[slot].synchronize()
 
     def seconds(self, slot: int) -> dict[str, float]:
         """Return how long each step of `slot` took on the GPU, once it has been read."""

@@ -70,3 +70,26 @@ def test_a_kernel_that_does_not_compile_is_an_error_of_the_device(tmp_path, monk
     (tmp_path / "k.cu").write_text("int k\n")
     with pytest.raises(DeviceError, match=r"k\.cu: .*compute capability 90\):\n.*identifier is undefined"):
         DeviceKernels(tmp_path).get("k", "k")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("CuPy failed to load libnvrtc.so.13: no such file\n\nand more"),
+            "failed to load libnvrtc.so.13: no such file",
+        ),
+        (PermissionError(13, "Permission denied", "/.cupy"), "Permission denied: '/.cupy'"),
+    ],
+)
+def test_a_compiler_that_is_not_there_is_told_in_one_line(tmp_path, monkeypatch, error, said):
+    class Lacking(Module):
+        def compile(self):
+            raise error
+
+    cuda = SimpleNamespace(compiler=SimpleNamespace(CompileException=Refused))
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(RawModule=Lacking, cuda=cuda))
+    (tmp_path / "k.cu").write_text("int k;\n")
+    with pytest.raises(DeviceError, match=f"k.cu: CuPy cannot compile it: .*{said}; `streamd doctor`") as caught:
+        DeviceKernels(tmp_path).get("k", "k")
+    assert "\n" not in str(caught.value)
