@@ -21,7 +21,7 @@ from streamd.gpu.timeline import Timeline
 from streamd.letterbox import Letterbox
 from streamd.manifest import HeadName, Manifest
 from streamd.postprocess.obb import to_source
-from streamd.postprocess.select import Options, select
+from streamd.postprocess.select import Options, select, unwarned
 from streamd.postprocess.yolox import STRIDES
 
 Decode = Callable[[Kernels, DeviceArray, int, Wanted, Workspace, Stream], None]
@@ -75,6 +75,7 @@ class DeviceHead:
         counts = self._found[size:].view(np.int32)
         return [self._told(rows[i, : counts[i]], place) for i, place in enumerate(geometries)]
 
+    @unwarned
     def _told(self, found: np.ndarray, place: Letterbox) -> Detections:
         boxes, scores, class_ids = found["box"].copy(), found["score"].copy(), found["class_id"].copy()
         if not self._rotated:

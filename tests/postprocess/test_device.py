@@ -85,3 +85,15 @@ def test_labels_that_are_not_the_outputs_are_refused(host_gpu, head):
     slots = [{"out": np.zeros(SHAPES[head], np.float32)}]
     with pytest.raises(ModelError, match=f"head {head} with 2 labels cannot read float32 .*; correct the head"):
         DeviceHead(host_gpu, Timeline(host_gpu, 1), manifest(head, ("a", "b")), slots)
+
+
+@pytest.mark.filterwarnings("error")
+def test_boxes_too_large_to_scale_are_told_without_a_warning(host_gpu):
+    made = values("obb", np.float32, np.random.default_rng(2))
+    made[:, 2] = 1e38
+    place = Letterbox.place(16384, 16384, 64, 64)
+    options = {"confidence": 0.3, "iou": 0.45}
+    device = DeviceHead(host_gpu, Timeline(host_gpu, 1), manifest("obb"), [{"out": made}], **options)
+    (found,), (wanted,) = device(0, [place]), HEADS["obb"](manifest("obb"), **options)([made[:1]], [place])
+    assert len(found)
+    np.testing.assert_array_equal(found.boxes, wanted.boxes)
