@@ -13,6 +13,7 @@ signals, and ends it.
 """
 
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -20,41 +21,35 @@ import cv2
 from streamd import annotate, config, decode, encode
 from streamd.annotate.overlay import Overlay
 from streamd.clock import Clock, Stop, StopGroup
-from streamd.corridor import Audience, Doorway, Film, Finish, Prepare, Run, Sink
-from streamd.errors import ModelError
-from streamd.flow.channel import Channel, Overflow, Select
+from streamd.corridor import Audience, Doorway, Encoder, Film, Sink
+from streamd.flow.channel import Channel, Overflow
 from streamd.flow.pipeline import AnyStage, Pipeline
-from streamd.flow.stage import Feed, Relay, Stage, chain
+from streamd.flow.stage import Feed, Relay, Stage
+from streamd.flow.switch import Switch
 from streamd.frames import Frame, Notice
-from streamd.infer.batcher import Batcher
-from streamd.line import Line, lay
-from streamd.metrics import Metrics
+from streamd.gpu.device import Gpu
+from streamd.metrics import CameraMetrics, Metrics
+from streamd.models import Change, Model, Models
 
 LIVE_FILM_FRAMES = 8  # how far a film may run behind while it waits for detections: two slots of slow inference
 FILE_LANE_FRAMES = 2
 # How long a thread keeps Python to itself while others want it. Those of a model do little in Python, but wait for it
 # after every call that let it go: with 64 cameras on a GPU 5 ms, Python's own choice, cost a third of the frames.
 SWITCH_S = 0.0005
-FIXED = ("models", "publish", "metrics", "drain_timeout")  # sections that a reload does not touch
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model at work: how its rooms fit, where its frames come in, its stages, and what keeps detections for films."""
-
-    line: Line
-    lanes: Select[Frame]
-    overlays: dict[str, Overlay]
-    stages: list[AnyStage]
+FIXED = ("publish", "metrics", "drain_timeout")  # sections that a reload does not touch
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A camera at work: its signal to end, and its stages (the source first, then its film if it has one)."""
+    """A camera at work: its signal to end, and its stages (the source first, then its film if it has one).
 
-    model: str
+    `lane` is its way to its model; `live` is whether the newest frame wins there.
+    """
+
+    live: bool
     stop: Stop
     stages: list[AnyStage]
+    lane: Switch[Frame]
 
 
 class Daemon:
@@ -75,12 +70,12 @@ class Daemon:
         self._metrics = metrics
         self._clock = clock
         self._stop = StopGroup()
-        names = dict.fromkeys(camera.model for camera in settings.cameras.values())
-        self._models = {name: self._load(name, settings.models[name]) for name in names}
-        gpus = {model.line.gpu for model in self._models.values()}
-        video = settings.publish.video
-        self._encoders = {gpu: encode.choose(video, gpu) for gpu in gpus} if video else {}
-        self._arriving = {name: self._open(name, camera) for name, camera in settings.cameras.items()}
+        self._models = Models(settings, sink, metrics, clock)
+        self._encoders: dict[Gpu | None, Callable[[], Encoder]] = {}
+        self._choose_encoders(self._models.values())
+        self._arriving = {
+            name: self._open(name, camera, self._models[camera.model]) for name, camera in settings.cameras.items()
+        }
         self._places: dict[str, Place] = {}
         self._leaving: dict[str, Place] = {}
         self.pipeline = Pipeline([], self._stop)
@@ -104,8 +99,11 @@ class Daemon:
         for name, place in list(self._leaving.items()):
             if not any(stage.name in running for stage in place.stages):
                 del self._leaving[name]
-                self._models[place.model].overlays.pop(name, None)
+                self._models.forget(name)
                 self._metrics.forget(name)
+        for place in self._places.values() if self._models.changing else ():
+            place.lane.turn()
+        self._models.tick(self.pipeline)
         for name in [name for name in self._arriving if name not in self._leaving]:
             self._places[name] = self._admit(name)
             self.pipeline.add(self._places[name].stages)
@@ -113,7 +111,7 @@ class Daemon:
         if not self._arriving and not running.intersection(sources):
             for model in self._models.values():
                 model.lanes.close()
-        return self.pipeline.wait(0)
+        return not self._models.changing and self.pipeline.wait(0)
 
     def stop(self) -> None:
         """Tell every camera to end; what is under way drains."""
@@ -130,28 +128,39 @@ class Daemon:
         return {name: self._metrics.model(name).rows.count for name, model in self._models.items() if len(model.lanes)}
 
     def reload(self, settings: config.Config) -> tuple[str, ...]:
-        """Apply new cameras and changed ones, end those that have gone, and leave the rest alone.
+        """Apply new cameras and models and changed ones, end those that have gone, and leave the rest alone.
 
-        It returns at once: `tick` starts a changed camera when its old self has ended. Returned are the sections
-        that changed but need a restart to take effect.
+        It returns at once: `tick` starts what has changed when its old self has ended. A camera goes on while its
+        model is replaced, unless the new one is on another GPU or calls its classes otherwise. Returned are the
+        sections that changed but need a restart to take effect.
 
         Raises:
-            ModelError: a camera names a model that is not loaded; nothing was changed.
+            ModelError: a model cannot be loaded; nothing was changed.
+            DeviceError: there is no room for it on its GPU beside the old one; nothing was changed.
             SourceError: a new camera cannot be opened; nothing was changed.
         """
         old = self.settings.cameras
         later = tuple(key for key in FIXED if getattr(settings, key) != getattr(self.settings, key))
-        changed = {name: camera for name, camera in settings.cameras.items() if camera != old.get(name)}
-        for name, camera in changed.items():
-            if camera.model not in self._models:
-                raise ModelError(f"camera {name}: model {camera.model} is not loaded", mend="restart the daemon")
-        opened = {name: self._open(name, camera) for name, camera in changed.items()}
+        change = self._models.prepare(settings)
+        try:
+            self._choose_encoders(change.fresh.values())
+            models = {name: change.fresh.get(name) or self._models[name] for name in _used(settings)}
+            changed = {
+                name: camera
+                for name, camera in settings.cameras.items()
+                if camera != old.get(name) or not self._swappable(camera.model, change)
+            }
+            opened = {name: self._open(name, camera, models[camera.model]) for name, camera in changed.items()}
+        except BaseException:
+            change.discard()
+            raise
         gone = [name for name in old if name not in settings.cameras]
         for name in (*gone, *changed):
             self._arriving.pop(name, None)
             if name in self._places:
                 self._leaving[name] = self._places.pop(name)
                 self._leaving[name].stop.set()
+        self._swap(settings, change)
         self.settings = settings.model_copy(update={key: getattr(self.settings, key) for key in FIXED})
         self._arriving |= opened
         for name in (*gone, *changed):
@@ -161,25 +170,36 @@ class Daemon:
 
     def close(self) -> None:
         """Give the models' buffers back; call when every stage has ended."""
-        for model in self._models.values():
-            model.line.backend.close()
+        self._models.close()
 
-    def _load(self, name: str, model: config.Model) -> Model:
-        line = lay(name, model, self.settings.base)
-        lanes: Select[Frame] = Select()
-        overlays: dict[str, Overlay] = {}
-        backend, ring, metrics = line.backend, line.backend.ring, self._metrics.model(name)
-        works = (
-            Prepare(line.fill, ring, metrics),
-            Run(line.run, ring, metrics),
-            Finish(name, backend.manifest.labels, line.read, ring, line.steps, self._sink, overlays, metrics),
-        )
-        batches = Batcher(lanes, backend.batch, model.max_wait, self._clock, ring.wait)
-        return Model(line, lanes, overlays, chain(name, batches, works, capacity=len(ring)))
+    def _choose_encoders(self, models: Iterable[Model]) -> None:
+        video = self.settings.publish.video
+        if video is not None:
+            for gpu in {model.line.gpu for model in models} - set(self._encoders):
+                self._encoders[gpu] = encode.choose(video, gpu)
 
-    def _open(self, name: str, camera: config.Camera) -> decode.Camera:
-        gpu = self._models[camera.model].line.gpu
-        source = decode.open_camera(name, camera, self.settings.base, self._clock, gpu=gpu)
+    def _swappable(self, model: str, change: Change) -> bool:
+        """Tell whether a camera of this model goes on: with the model it has, or with one that can take its place."""
+        new = change.fresh.get(model)
+        if new is None:
+            return True
+        old = self._models.get(model)
+        return old is not None and (old.line.gpu, old.labels) == (new.line.gpu, new.labels)
+
+    def _swap(self, settings: config.Config, change: Change) -> None:
+        """Have the cameras that go on send their frames to the new models, and put those in place."""
+        for name, place in self._places.items():
+            model = settings.cameras[name].model
+            if model in change.fresh:
+                old, new = self._models[model], change.fresh[model]
+                if name in old.overlays:
+                    old.overlays[name].share()
+                    new.overlays[name] = old.overlays[name]
+                place.lane.to(self._lane(new, place.live, self._metrics.camera(name)))
+        self._models.apply(change, self.pipeline)
+
+    def _open(self, name: str, camera: config.Camera, model: Model) -> decode.Camera:
+        source = decode.open_camera(name, camera, self.settings.base, self._clock, gpu=model.line.gpu)
         source.check()
         return source
 
@@ -195,14 +215,30 @@ class Daemon:
         if video is not None:
             overlay = model.overlays[name] = Overlay()
             film = Channel(LIVE_FILM_FRAMES, overflow, on_drop=lambda _: metrics.dropped("film"))
+            metrics.queues["film"] = film.__len__
             draw = annotate.Annotate(model.line.backend.manifest.labels, model.line.gpu)
-            films = [Stage(f"{name}/film", Film(overlay, draw, self._encoders[model.line.gpu](), audience, self._sink, metrics), film)]
-        lane = model.lanes.lane(
-            1 if source.live else max(FILE_LANE_FRAMES, model.line.backend.batch),
-            overflow,
-            on_drop=lambda _: metrics.dropped("model"),
-        )
+            films = [
+                Stage(
+                    f"{name}/film",
+                    Film(overlay, draw, self._encoders[model.line.gpu](), audience, self._sink, metrics),
+                    film,
+                )
+            ]
+        lane = Switch(self._lane(model, source.live, metrics))
         stop = self._stop.member()
         doorway = Doorway(lane, film, audience, self._sink, metrics)
         stage: AnyStage = Stage(f"{name}/camera", Relay(), Feed(source.frames(stop)), doorway)
-        return Place(camera.model, stop, [stage, *films])
+        return Place(source.live, stop, [stage, *films], lane)
+
+    def _lane(self, model: Model, live: bool, metrics: CameraMetrics) -> Channel[Frame]:
+        lane = model.lanes.lane(
+            1 if live else max(FILE_LANE_FRAMES, model.line.backend.batch),
+            Overflow.DROP_OLDEST if live else Overflow.BLOCK,
+            on_drop=lambda _: metrics.dropped("model"),
+        )
+        metrics.queues["model"] = lane.__len__
+        return lane
+
+
+def _used(settings: config.Config) -> set[str]:
+    return {camera.model for camera in settings.cameras.values()}

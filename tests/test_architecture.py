@@ -10,11 +10,11 @@ PACKAGE = Path(__file__).resolve().parents[1] / "streamd"
 
 LEAVES = {
     "bundled", "checkup", "clock", "config", "errors", "frames", "letterbox", "log", "manifest", "metrics",
-    "notify", "output", "scenes", "slots", "units", "uri", "wire", "yamlfile",
+    "notify", "output", "scenes", "secrecy", "slots", "units", "uri", "wire", "yamlfile",
 }  # fmt: skip
 ROOMS = {"decode", "preprocess", "infer", "postprocess", "annotate", "encode", "publish", "client"}
 WORKSHOP = {"int8", "engine", "score"}
-DAEMON = {"daemon", "corridor", "line", "bench", "doctor", "gpubench", "onstart", "serve"}
+DAEMON = {"daemon", "corridor", "line", "bench", "doctor", "gpubench", "models", "onstart", "pulse", "serve"}
 
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),

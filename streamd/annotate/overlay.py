@@ -21,7 +21,12 @@ class Overlay:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._posted: deque[tuple[Key, Detections]] = deque(maxlen=capacity)  # keys ascend
         self._changed = threading.Condition()
-        self._finished = False
+        self._posters = 1
+
+    def share(self) -> None:
+        """Say that one more will post, after the one before: each of them says `finish`."""
+        with self._changed:
+            self._posters += 1
 
     def post(self, key: Key, detections: Detections) -> None:
         """Add the result of the frame with `key`; one not later than the newest result is ignored."""
@@ -37,13 +42,13 @@ class Overlay:
         """
         with self._changed:
             if frame.infer:
-                self._changed.wait_for(lambda: self._finished or self._newest() >= frame.key)
+                self._changed.wait_for(lambda: self._posters < 1 or self._newest() >= frame.key)
             return self._held(frame.key)
 
     def finish(self) -> None:
-        """Say that no more results will come; safe twice."""
+        """Say that no more results will come; safe twice, but where it is shared."""
         with self._changed:
-            self._finished = True
+            self._posters -= 1
             self._changed.notify_all()
 
     def _newest(self) -> Key:

@@ -5,7 +5,7 @@ A reader may see a histogram's sum and counts one observation apart; nothing tha
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
@@ -104,7 +104,10 @@ class Rate:
 
 
 class CameraMetrics:
-    """What one camera counts. `waiting_since_ns` is when the oldest unanswered frame was handed to the model."""
+    """What one camera counts. `waiting_since_ns` is when the oldest unanswered frame was handed to the model.
+
+    `queues` tell how many frames wait, by where they do.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -119,6 +122,7 @@ class CameraMetrics:
         self.fps = Rate()
         self.latency_s = Histogram(LATENCY_S)
         self.timers: dict[str, Timer] = {}
+        self.queues: dict[str, Callable[[], int]] = {}
         self.last_frame_ns: int | None = None
         self.waiting_since_ns: int | None = None
         self.stats: StreamStats | None = None

@@ -90,6 +90,19 @@ def test_finish_ends_a_wait_with_what_there_is(overlay):
     assert marks(taken[0]) == [0]
 
 
+def test_one_of_two_that_post_may_end(overlay):
+    overlay.share()
+    overlay.finish()
+    thread = threading.Thread(target=lambda: taken.append(overlay.take(frame(1))))
+    taken = []
+    thread.start()
+    overlay.post((1, 1), found(1))
+    thread.join(10)
+    assert marks(taken[0]) == [1]
+    overlay.finish()
+    assert marks(overlay.take(frame(2))) == [1]
+
+
 def test_a_result_that_comes_late_or_twice_is_ignored(overlay):
     overlay.post((1, 3), found(3))
     overlay.post((1, 2), found(2))
