@@ -7,7 +7,9 @@ and a CUDA graph of it for every slot where one can be captured. After that noth
 hangs on what is seen are made by the runtime on the host: a run with such has no graph, and waits for them.
 """
 
+import io
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +52,7 @@ class OrtCuda:
         self.ring = slots.ring
         self._path = path
         self._sizes = sorted(sessions)
+        self._sessions = dict(sessions)  # their memory is what graphs run in, and neither those nor bindings hold them
         self._made: list[dict[str, Array]] = [{} for _ in slots.inputs]
         self._options = ort.RunOptions()
         self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
@@ -77,9 +80,12 @@ class OrtCuda:
         if not 1 <= rows <= self.batch:
             raise ValueError(f"{rows} rows in a backend of 1 to {self.batch}")
         run = self._runs[slot, next(size for size in self._sizes if size >= rows)]
-        with self.slots.timeline.running(slot):
+        made = len(self.slots.outputs[slot]) < len(self.manifest.outputs)
+        with self.slots.timeline.running(slot) as stream:
             run.launch()
-        if len(self.slots.outputs[slot]) < len(self.manifest.outputs):
+            if made:  # on the host, by copies that are on the stream, too
+                stream.synchronize()
+        if made:
             values = zip(self.manifest.outputs, run.binding.get_outputs(), strict=True)
             self._made[slot] = {
                 output.name: value.numpy() for output, value in values if output.name not in self.slots.outputs[slot]
@@ -94,6 +100,7 @@ class OrtCuda:
         """Wait for what runs, then let go of the sessions and the memory; safe twice."""
         self.slots.close()
         self._runs.clear()
+        self._sessions.clear()
 
     def _prepare(self, session: ort.InferenceSession, slot: int, rows: int) -> _Run:
         """Bind one slot at one size, and run it: for its kernels to be chosen, and its memory taken."""
@@ -152,7 +159,8 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
         )
     ort.set_default_logger_severity(SILENT)  # it warns of every session, by a logger that no session's options reach
     if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()
+        with redirect_stdout(io.StringIO()):  # it prints what it does not find; the provider may load all the same
+            ort.preload_dlls()
     gpu = open_gpu(device)
     opened = settle(path, sidecar, batch, lambda sides: _open(path, sides, gpu, None))
     rows = opened.manifest.batch or opened.rows
@@ -163,11 +171,11 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
     }
     slots = DeviceSlots(gpu, opened.manifest, rows, known)
     # Only now is there a stream for them: what settled the shapes ran on one of the library's own.
-    sessions = {
-        size: _open(path, opened.sides, gpu, slots.timeline.run_stream.ptr)
-        for size in sizes(opened.manifest.batch, opened.rows)
-    }
     try:
+        sessions = {
+            size: _open(path, opened.sides, gpu, slots.timeline.run_stream.ptr)
+            for size in sizes(opened.manifest.batch, opened.rows)
+        }
         return OrtCuda(path, opened, slots, sessions)
     except BaseException:
         slots.close()

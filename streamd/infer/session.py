@@ -46,6 +46,8 @@ MENDS = {
     "opset": "export it with an older opset, or update onnxruntime",
     "parsing failed": "this is no whole ONNX file: export or copy it again",
     "no graph": "this is no whole ONNX file: export or copy it again",
+    "out of memory": "lower batch, use fewer models, or see `nvidia-smi` for who holds the GPU's memory",
+    "failed to allocate memory": "lower batch, or use fewer models",
 }
 
 
@@ -87,7 +89,7 @@ def open_session(
         return session
     except FAILURES as error:
         text = reason(error)
-        mend = next((mend for clue, mend in MENDS.items() if clue in text.lower()), "export it again")
+        mend = next((mend for clue, mend in MENDS.items() if clue in str(error).lower()), "export it again")
         raise ModelError(f"{path}: ONNX Runtime cannot load it: {text}", mend=mend) from error
 
 

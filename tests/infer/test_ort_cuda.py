@@ -1,5 +1,9 @@
 """ONNX Runtime on a GPU's slots, with the host as the GPU: the bindings, the sizes of runs, the mirrors."""
 
+import gc
+import sys
+import weakref
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -85,4 +89,74 @@ def test_a_provider_that_does_not_load_is_told(host_gpu, mean_model, monkeypatch
         ort_cuda, "open_session", lambda path, **_: open_session(path, threads=1, spin="never", sides={})
     )
     with pytest.raises(ModelError, match="cannot load its CUDA provider; pip install 'onnxruntime-gpu"):
+        load(mean_model(), device="cuda:0")
+
+
+def test_what_is_made_on_the_host_is_waited_for(on_gpu, mean_model, nonzero_model, monkeypatch):
+    backends = [on_gpu(mean_model()), on_gpu(nonzero_model())]
+    waited = []
+    monkeypatch.setattr("tests.gpu.host_gpu.HostStream.synchronize", lambda _: waited.append(True))
+    for backend, waits in zip(backends, (0, 1), strict=True):
+        backend.enqueue(0, 1)
+        assert len(waited) == waits
+
+
+class Bindings(list):
+    """What was bound, and no session: bindings of some versions do not hold theirs."""
+
+    def bind_input(self, *arguments):
+        self.append(("bind_input", arguments))
+
+    def bind_output(self, *arguments):
+        self.append(("bind_output", arguments))
+
+
+def test_sessions_live_as_long_as_the_graphs_of_their_runs(host_as_cuda, mean_model, monkeypatch):
+    opened, sessions = ort_cuda._open, []
+
+    def forgetful(*arguments):
+        session = opened(*arguments)
+        bind = session.io_binding
+
+        def run(bound, options):
+            binding = bind()
+            for name, values in bound:
+                getattr(binding, name)(*values)
+            session._sess.run_with_iobinding(binding._iobinding, options)
+
+        session.io_binding, session.run_with_iobinding = Bindings, run
+        sessions.append(weakref.ref(session._sess))
+        return session
+
+    def capture(self, work, stream):
+        work()
+        return lambda: None  # a graph holds nothing of who made it
+
+    monkeypatch.setattr(ort_cuda, "_open", forgetful)
+    monkeypatch.setattr("tests.gpu.host_gpu.HostGpu.capture", capture)
+    backend = load(mean_model(("batch", 3, 8, 8)), batch=4, device="cuda:0")
+    gc.collect()
+    assert [session() is None for session in sessions] == [True, False, False]  # what settled the shapes, 1 row, 4
+    backend.close()
+    gc.collect()
+    assert all(session() is None for session in sessions)
+
+
+def test_what_the_runtime_prints_stays_off_stdout(on_gpu, mean_model, monkeypatch, capsys):
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: sys.stdout.write("Please follow ... to install CUDA\n"))
+    on_gpu(mean_model())
+    assert "Please follow" not in capsys.readouterr().out
+
+
+def test_a_gpu_without_memory_for_the_model_is_told_as_that(host_gpu, mean_model, monkeypatch):
+    class Full:
+        def __init__(self, *_arguments, **_options):
+            raise RuntimeError(
+                "CUDA failure 2: out of memory ; GPU=0 ; hostname=box ; expr=cudaMalloc((void**)&p, size);"
+            )
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Full)
+    monkeypatch.setattr(ort_cuda, "open_gpu", lambda device: host_gpu)
+    with pytest.raises(ModelError, match=r"out of memory .*; lower batch, use fewer models, or see `nvidia-smi`"):
         load(mean_model(), device="cuda:0")
