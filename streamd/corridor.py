@@ -100,7 +100,13 @@ class Doorway:
         if isinstance(item, Notice):
             calm = item.kind in CALM or item.reason in ("", "stopped")
             tell = self._log.info if calm else self._log.warning
-            tell(item.kind, camera=item.camera, session=item.session, reason=item.reason)
+            words = {"state": item.state, "cause": item.cause, "reason": item.reason}
+            tell(
+                item.kind,
+                camera=item.camera,
+                session=item.session,
+                **{key: word for key, word in words.items() if word},
+            )
             self._metrics.noticed(item)
             self._sink.event(item)
             return

@@ -17,6 +17,10 @@ I32 = npt.NDArray[np.int32]
 
 Matrix = Literal["bt601", "bt709"]
 EventKind = Literal["online", "offline", "reconnecting", "end-of-stream", "config"]
+# A camera is connecting until its first frame, online while frames come, stalled when none has come for half of its
+# `read_timeout`, reconnecting when its stream failed, failed when that is of a kind that no new try mends by itself,
+# and ended when it was stopped or a file is over. Live cameras are tried again from failed, too.
+State = Literal["connecting", "online", "stalled", "reconnecting", "ended", "failed"]
 
 
 # The weights of R and B in luma, Kr and Kb; that of G is what is left of 1. ITU-R BT.601-7 2.5.1, BT.709-6 item 3.2
@@ -107,13 +111,18 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that happened to a camera's stream, told to subscribers as an event."""
+    """Something that happened to a camera's stream, told to subscribers as an event.
+
+    `state` is what the camera is from then on, None for what changes nothing; `cause` is a bounded word for `reason`.
+    """
 
     camera: str
     session: int
     kind: EventKind
     at_ns: int
     reason: str = ""
+    state: State | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

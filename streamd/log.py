@@ -103,8 +103,8 @@ class Redact:
 class Fold:
     """Lets one of many equal messages through every `interval_s`; it tells how many were held back since the last.
 
-    Messages are equal when event, level, camera, model and stage are. Only those that name a camera or a model are
-    folded, and none of level debug. What was held back at the end of a series is told with the next of its kind.
+    Messages are equal when event, level, camera, model, stage, state and cause are. Only those that name a camera or
+    a model are folded, and none of level debug. What was held back at the end of a series is told with the next of its kind.
     """
 
     def __init__(self, clock: Clock, interval_s: float = FOLD_S) -> None:
@@ -117,7 +117,7 @@ class Fold:
         """Return the event, or raise `structlog.DropEvent`."""
         if method == "debug" or not ("camera" in event or "model" in event):
             return event
-        key = (method, *(str(event.get(part, "")) for part in ("event", "camera", "model", "stage")))
+        key = (method, *(str(event.get(part, "")) for part in ("event", "camera", "model", "stage", "state", "cause")))
         held = self._hold(key)
         return {**event, "repeated": held} if held else event
 

@@ -51,13 +51,15 @@ class Detections(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """Something that happened to a camera."""
+    """Something that happened to a camera. `state` is what it is from then on; `cause` is one word for `reason`."""
 
     camera: str
     session: _SessionId
     kind: frames.EventKind
     at_ns: int
     reason: str = ""
+    state: frames.State | UnsetType = UNSET
+    cause: str | UnsetType = UNSET
     v: Version = VERSION
 
 

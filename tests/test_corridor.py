@@ -147,21 +147,22 @@ def test_the_end_of_a_camera_ends_both_lanes(doorway, told):
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason", "level"),
+    ("kind", "reason", "state", "level"),
     [
-        ("online", "", "info"),
-        ("online", "the picture changed from 64x48", "info"),
-        ("end-of-stream", "stopped", "info"),
-        ("end-of-stream", "breaks off after 3 frames", "warning"),
-        ("offline", "no data", "warning"),
-        ("reconnecting", "no data; trying again in 1 s", "warning"),
+        ("offline", "", "connecting", "info"),
+        ("online", "", "online", "info"),
+        ("online", "the picture changed from 64x48", "online", "info"),
+        ("end-of-stream", "stopped", "ended", "info"),
+        ("end-of-stream", "breaks off after 3 frames", "failed", "warning"),
+        ("offline", "no data", "reconnecting", "warning"),
+        ("reconnecting", "no data; trying again in 1 s", "reconnecting", "warning"),
     ],
 )
-def test_a_notice_is_published_counted_and_logged_by_its_weight(doorway, told, metrics, kind, reason, level):
+def test_a_notice_is_published_counted_and_logged_by_its_weight(doorway, told, metrics, kind, reason, state, level):
     with structlog.testing.capture_logs() as logged:
-        doorway.put(Notice("front", 1, kind, 0, reason))
+        doorway.put(Notice("front", 1, kind, 0, reason, state))
     assert told == [("event", kind)]
-    assert metrics.camera("front").state == kind
+    assert metrics.camera("front").state == state
     assert [(line["event"], line["log_level"]) for line in logged] == [(kind, level)]
 
 

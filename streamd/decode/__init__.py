@@ -9,6 +9,7 @@ scenes.py     drawn streets                    address.py where a URI points, an
 stream.py     one open container: packets in, shots out         picture.py  decoded frame -> Picture | Surface
 decoder.py    NVDEC while that works, else the CPU              nvdec.py    NVDEC, and what it may decode
 timeline.py   rising timestamps                pace.py    real time from timestamps
+tempo.py      a frame rate that has changed    vigil.py   sees, while a read waits, that frames have stopped
 watch.py      fails a stream that stands still, though bytes arrive
 interrupt.py  lets the stop signal end a blocked read
 

@@ -1,7 +1,10 @@
 """Live streams over a network: RTSP by TCP or UDP, and what HTTP serves (MJPEG, HLS, MP4)."""
 
+import errno
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import av
 
@@ -78,10 +81,12 @@ class LiveSource:
             # FFmpeg reports an interrupted RTSP handshake as invalid data
             if error.cause in ("invalid", "timeout") and self._clock.monotonic_ns() - began_ns >= timeouts[0] * 1e9:
                 raise _silent(self._address.shown, "no answer", "open_timeout", timeouts[0]) from error
+            if _io_error(error):
+                raise self._without_contact() from error
             raise
 
     def _shots(self, stream: Stream, stop: Stop) -> Iterator[Shot]:
-        watch = Watch(self._camera, self._clock, self._address.shown)
+        watch = Watch(self._camera, self._clock, self._address.shown, self._stats)
         packets = stream.packets()
         while not stop.is_set():
             began_ns = self._clock.monotonic_ns()
@@ -93,7 +98,10 @@ class LiveSource:
                     return
                 raise self._fell_silent() from error
             except av.FFmpegError as error:
-                raise explained(error, self._address.shown) from error
+                fault = explained(error, self._address.shown)
+                if fault.cause == "invalid":  # it was a video up to here
+                    raise StreamError(f"{self._address.shown}: damaged beyond reading", cause="corrupt") from error
+                raise fault from error
             except StopIteration:
                 return
             # a read that times out first hands out what a parser held back, as if it had just come
@@ -107,8 +115,31 @@ class LiveSource:
                     yield shot
             watch.check()
 
+    def _without_contact(self) -> StreamError:
+        """Return what FFmpeg means by an input/output error before anything was said."""
+        host = urlsplit(self._address.target).hostname
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            return StreamError(
+                f"{self._address.shown}: no host of that name is known",
+                cause="unreachable",
+                mend="check it and the DNS",
+            )
+        if self._address.scheme in ("rtsps", "https"):
+            return StreamError(
+                f"{self._address.shown}: no TLS connection can be made",
+                cause="tls",
+                mend=f"check that TLS is spoken there, or write {self._address.scheme.removesuffix('s')}://",
+            )
+        return StreamError(f"{self._address.shown}: input/output error", cause="error")
+
     def _fell_silent(self) -> StreamError:
         return _silent(self._address.shown, "no data", "read_timeout", self._camera.read_timeout)
+
+
+def _io_error(error: StreamError) -> bool:
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EIO
 
 
 def _silent(shown: str, what: str, key: str, seconds: float) -> StreamError:

@@ -9,7 +9,22 @@ from streamd.clock import Stop
 from streamd.errors import SourceError
 from streamd.frames import Picture, Surface
 
-Cause = Literal["refused", "denied", "not-found", "timeout", "stalled", "ended", "invalid", "error"]
+Cause = Literal[
+    "denied",  # user or password refused
+    "not-found",
+    "unreachable",  # no such host, or no way to it
+    "refused",
+    "reset",
+    "timeout",  # nothing came
+    "stalled",  # something came, yet no picture
+    "tls",
+    "codec",  # no decoder, or pictures that nothing here can use
+    "corrupt",  # data so damaged that no picture came of it
+    "invalid",  # no video at all
+    "ended",
+    "error",
+]
+LASTING: frozenset[Cause] = frozenset({"denied", "not-found", "tls", "codec"})  # until somebody mends them
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +32,8 @@ class Shot:
     """One picture as a source hands it over.
 
     `pts_ns` is the stream's own timestamp, None where it gives none; `duration_ns` is how long one frame nominally
-    lasts; `lost` counts the corrupt frames that were decoded and passed over since the shot before.
+    lasts; `lost` counts the frames that were decoded and passed over since the shot before: damaged ones, and what is
+    built on them.
     """
 
     picture: Picture | Surface
@@ -56,6 +72,7 @@ class Stats:
 
     decoded: int = 0  # frames handed on
     corrupt: int = 0  # packets and frames the decoder found damaged, none of them handed on
+    skipped: int = 0  # whole frames passed over as they follow damaged ones, up to the next key frame
     jumps: int = 0  # timestamps that stepped and were re-anchored
     sessions: int = 0
     reconnects: Counter[Cause] = field(default_factory=Counter)

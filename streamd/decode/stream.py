@@ -1,5 +1,6 @@
 """One opened container: the video stream chosen from it, its packets, and the pictures they decode to."""
 
+import errno
 import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -32,6 +33,9 @@ _CAUSES: tuple[tuple[type[Exception], Cause, str, str], ...] = (
     (av.error.PermissionError, "denied", "permission denied", "let this user read it"),
     (av.error.IsADirectoryError, "invalid", "is a directory", "name a file"),
     (av.error.ConnectionRefusedError, "refused", "connection refused", "check host and port, and that it is running"),
+    (av.error.ConnectionResetError, "reset", "the other end broke the connection off", "look at the camera's own log"),
+    (av.error.ConnectionAbortedError, "reset", "the connection was broken off", "check the network"),
+    (av.error.BrokenPipeError, "reset", "the other end broke the connection off", "look at the camera's own log"),
     (av.error.ExitError, "timeout", "no data in time", "check the network, or give it a longer timeout"),
     (av.error.TimeoutError, "timeout", "no data in time", "check the network, or give it a longer timeout"),
 )
@@ -65,6 +69,7 @@ class Stream:
         self._stats = stats
         self._waiting_for_key = live
         self._lost = 0
+        self._patched = False  # whether what the decoder builds on was damaged
         self.video = video
         self.format = container.format.name
         rate = video.average_rate or video.guessed_rate
@@ -77,7 +82,8 @@ class Stream:
     def decode(self, packet: Packet, captured_at_ns: int) -> Iterator[Shot]:
         """Yield what `packet` of the video stream completes; an empty packet flushes the decoder.
 
-        Damage is counted, never shown: a frame the decoder calls corrupt is passed over.
+        Damage is counted, never shown: a frame the decoder calls corrupt is passed over, and so is what follows it up
+        to the next key frame, since decoders patch damage up and go on from what they made up.
         """
         if packet.size:
             if self._waiting_for_key and not packet.is_keyframe:
@@ -94,7 +100,11 @@ class Stream:
                 torn = False
             if torn or frame.is_corrupt:
                 self._damage()
+            elif self._patched and not frame.key_frame:
+                self._stats.skipped += 1
+                self._lost += 1
             else:
+                self._patched = False
                 yield self._shot(frame, captured_at_ns)
 
     def stated_end_ns(self) -> int | None:
@@ -121,13 +131,14 @@ class Stream:
             picture = self._picture(frame)
         except av.FFmpegError as error:
             what = f"{self._shown}: its pixel format {frame.format.name} cannot be turned into 8-bit 4:2:0"
-            raise StreamError(what, cause="invalid", mend="choose another format on the camera") from error
+            raise StreamError(what, cause="codec", mend="choose another format on the camera") from error
         lost, self._lost = self._lost, 0
         return Shot(picture, pts_ns, lasts or self.duration_ns, captured_at_ns, lost)
 
     def _damage(self) -> None:
         self._stats.corrupt += 1
         self._lost += 1
+        self._patched = True
 
 
 def open_stream(
@@ -166,6 +177,8 @@ def explained(error: Exception, shown: str) -> StreamError:
             f"{shown}: not a video that FFmpeg can read, or a damaged one", cause="invalid", mend="try `ffprobe`"
         )
     reason = getattr(error, "strerror", None) or type(error).__name__
+    if getattr(error, "errno", None) in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return StreamError(f"{shown}: {reason.lower()}", cause="unreachable", mend="check the network")
     return StreamError(f"{shown}: {reason}", cause="error")
 
 
@@ -176,5 +189,5 @@ def _best_video(container: InputContainer, shown: str) -> VideoStream:
         instead = f" (only {', '.join(held)})" if held else ""
         raise StreamError(f"{shown}: holds no video{instead}", cause="invalid", mend="name a file or stream with video")
     if video.codec_context is None:
-        raise StreamError(f"{shown}: no decoder for its video", cause="invalid", mend="send H.264, H.265 or MJPEG")
+        raise StreamError(f"{shown}: no decoder for its video", cause="codec", mend="send H.264, H.265 or MJPEG")
     return video

@@ -1,6 +1,9 @@
 """Makes one rising line of timestamps out of whatever a stream says. Pure arithmetic."""
 
 _GAP_NS = 10_000_000_000  # a step further ahead than this is a clock that was set, not a pause
+# A counter that ran over: RTP timestamps have 32 bits (RFC 3550 5.1), those of MPEG-TS 33 (ISO 13818-1 2.4.3.7), and
+# video counts 90,000 a second. FFmpeg unwraps both; what reaches us was wrapped by a camera or a gateway before it.
+_WRAPS_NS = tuple(2**bits * 1_000_000_000 // 90_000 for bits in (32, 33))
 
 
 class Timeline:
@@ -15,7 +18,8 @@ class Timeline:
         """Return where a frame that lasts `duration_ns` stands.
 
         A frame without a timestamp follows the one before by `duration_ns`. So does the first one after a jump, that
-        is a step back, none, or one of more than 10 s and ten frames; the line then goes on from there.
+        is a step back, none, or one of more than 10 s and ten frames; the line then goes on from there. Where the
+        stream's counter ran over, the pause before the frame is known and kept.
         """
         self.jump_ns = None
         next_ns = 0 if self._last_ns is None else self._last_ns + max(duration_ns, 1)
@@ -25,6 +29,8 @@ class Timeline:
                 self._last_ns += step_ns
                 return self._last_ns
             self.jump_ns = step_ns
+            run_over = [step_ns + wrap_ns for wrap_ns in _WRAPS_NS if 0 < step_ns + wrap_ns <= _GAP_NS]
+            next_ns = self._last_ns + run_over[0] if run_over else next_ns
         if pts_ns is not None:
             self._offset_ns = next_ns - pts_ns
         self._last_ns = next_ns

@@ -2,15 +2,18 @@
 
 from streamd import config
 from streamd.clock import Clock
-from streamd.decode.source import StreamError
+from streamd.decode.source import Stats, StreamError
 
 
 class Watch:
     """Fails a stream that keeps sending and yet does not move: bytes are no progress, timestamps and pictures are."""
 
-    def __init__(self, camera: config.Camera, clock: Clock, shown: str) -> None:
+    def __init__(self, camera: config.Camera, clock: Clock, shown: str, stats: Stats) -> None:
+        """`stats` counts the damage that is found meanwhile."""
         self._clock = clock
         self._shown = shown
+        self._stats = stats
+        self._damage = stats.corrupt  # at the last picture
         self._stalled_s = camera.read_timeout
         self._blind_s = patience_s(camera)
         self._timestamp: int | None = None
@@ -24,6 +27,7 @@ class Watch:
 
     def picture(self) -> None:
         """Note a decoded picture."""
+        self._damage = self._stats.corrupt
         self._seen_ns = self._clock.monotonic_ns()
 
     def check(self) -> None:
@@ -38,8 +42,8 @@ class Watch:
         if now_ns - self._seen_ns > self._blind_s * 1e9:
             raise StreamError(
                 f"{self._shown}: data arrives, yet no picture could be decoded for {self._blind_s:g} s",
-                cause="stalled",
-                mend="check the camera's codec and key frame interval",
+                cause="corrupt" if self._stats.corrupt > self._damage else "stalled",
+                mend="check the network, and the camera's codec and key frame interval",
             )
 
 

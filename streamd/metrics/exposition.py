@@ -1,12 +1,14 @@
 """The counters in the text format of Prometheus. Labels are the names in the configuration and words from our lists."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from streamd import __version__
+from streamd.frames import State
 from streamd.metrics.instruments import CameraMetrics, Histogram, Metrics
 
 Labelled = tuple[tuple[str, ...], float]
@@ -40,6 +42,11 @@ class _Reader(Collector):
         counts: dict[str, tuple[str, Callable[[CameraMetrics], float]]] = {
             "frames_decoded": ("Frames that came out of the decoder", lambda c: c.frames_decoded),
             "frames_corrupt": ("Packets and frames found damaged", lambda c: c.stats.corrupt if c.stats else 0),
+            "frames_skipped": (
+                "Frames between a damaged one and the next key frame",
+                lambda c: c.stats.skipped if c.stats else 0,
+            ),
+            "timestamp_jumps": ("Steps of a stream's clock", lambda c: c.stats.jumps if c.stats else 0),
             "frames_published": ("Frames whose detections were published", lambda c: c.frames_published),
             "video_packets": ("Access units of annotated video published", lambda c: c.packets),
             "video_bytes": ("Bytes of annotated video published", lambda c: c.packet_bytes),
@@ -59,6 +66,10 @@ class _Reader(Collector):
         yield _counter("streamd_reconnects", "New tries of a stream that failed", ("camera", "cause"), tried)
         up = [((name,), float(camera.state == "online")) for name, camera in cameras]
         yield _gauge("streamd_camera_online", "Whether the stream is there", one, up)
+        states = [
+            ((name, state), float(camera.state == state)) for name, camera in cameras for state in get_args(State)
+        ]
+        yield _gauge("streamd_camera_state", "1 for the state that the camera is in", ("camera", "state"), states)
         ages = [
             ((name,), (now_ns - camera.last_frame_ns) / 1e9)
             for name, camera in cameras

@@ -1,7 +1,7 @@
 """What the counters say of the daemon: is it live, is it ready, and the status page.
 
-Live: no camera is wedged. A camera is wedged when it says that it is online and yet its source has been without a
-frame for 30 s more than it bears (its own watchdog should have opened it anew by then), or when a frame has waited
+Live: no camera is wedged. A camera is wedged when it says that it is online, or has stalled, and yet its source has
+been without a frame for 30 s more than it bears (its own watchdog should have opened it anew by then), or when a frame has waited
 30 s for its detections. A camera that is merely away is not the daemon's fault, and no restart would mend it; nor
 would one hurry a file whose frames are far apart.
 
@@ -27,8 +27,11 @@ def wedged(metrics: Metrics) -> list[str]:
             found.append(
                 f"{name}: a frame has waited {_age_ns(camera.waiting_since_ns, now_ns) // 10**9} s for its model"
             )
-        elif camera.state == "online" and _age_ns(camera.last_frame_ns, now_ns) > WEDGED_NS + camera.patience_s * 1e9:
-            found.append(f"{name}: online, yet no frame for {_age_ns(camera.last_frame_ns, now_ns) // 10**9} s")
+        elif (
+            camera.state in ("online", "stalled")
+            and _age_ns(camera.last_frame_ns, now_ns) > WEDGED_NS + camera.patience_s * 1e9
+        ):
+            found.append(f"{name}: {camera.state}, yet no frame for {_age_ns(camera.last_frame_ns, now_ns) // 10**9} s")
     return found
 
 
@@ -36,7 +39,7 @@ def unready(metrics: Metrics) -> list[str]:
     """Return why no frames come through, by camera; none when the daemon is ready."""
     now_ns = metrics.clock.monotonic_ns()
     cameras = list(metrics.cameras.items())
-    if cameras and all(camera.state == "end-of-stream" for _, camera in cameras):
+    if cameras and all(camera.state == "ended" for _, camera in cameras):
         return []
     if any(_flows(camera, now_ns) for _, camera in cameras):
         return []

@@ -10,20 +10,20 @@ from types import TracebackType
 from typing import Any, Literal, Protocol
 
 from streamd.clock import Clock
-from streamd.frames import EventKind, Frame, Notice, Packet
+from streamd.frames import Frame, Notice, Packet, State
 
 LATENCY_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 STAGE_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 RATE_WINDOW_NS = 5_000_000_000
 
-State = Literal["starting"] | EventKind
-
 
 class StreamStats(Protocol):
     """What a camera's source counts by itself; read when somebody asks."""
 
     corrupt: int
+    skipped: int
+    jumps: int
 
     @property
     def reconnects(self) -> Mapping[Any, int]:
@@ -111,7 +111,7 @@ class CameraMetrics:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.state: State = "starting"
+        self.state: State = "connecting"
         self.reason = ""
         self.frames_decoded = 0
         self.frames_published = 0
@@ -138,7 +138,9 @@ class CameraMetrics:
 
     def noticed(self, notice: Notice) -> None:
         """Note what happened to the stream."""
-        self.state, self.reason = notice.kind, notice.reason
+        self.reason = notice.reason
+        if notice.state is not None:
+            self.state = notice.state
 
     def decoded(self, frame: Frame) -> None:
         """Count a frame that came out of the decoder."""

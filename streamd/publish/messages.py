@@ -1,12 +1,13 @@
 """The values of the house as messages of the wire: the same for every sink."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import UNSET
 
 from streamd import wire
-from streamd.frames import Detections, Frame, Notice, Packet, label
+from streamd.frames import F32, Detections, Frame, Notice, Packet, label
 
 
 def detections(
@@ -17,9 +18,8 @@ def detections(
     Boxes are rounded to 1/100 pixel, scores to 1/10000 and angles to 1/10000 radian: far below what a detector
     can tell, and it halves the message.
     """
-    boxes = np.round(found.boxes.astype(np.float64), 2).tolist()
-    scores = np.round(found.scores.astype(np.float64), 4).tolist()
-    angles = [UNSET] * len(found) if found.angles is None else np.round(found.angles.astype(np.float64), 4).tolist()
+    boxes, scores = _rounded(found.boxes, 100), _rounded(found.scores, 10_000)
+    angles = [UNSET] * len(found) if found.angles is None else _rounded(found.angles, 10_000)
     return wire.Detections(
         camera=frame.camera,
         session=frame.session,
@@ -37,10 +37,22 @@ def detections(
     )
 
 
+def _rounded(values: F32, parts: int) -> list[Any]:
+    """Return values as multiples of 1 / `parts`. What np.round does, in a third of its time for a few values."""
+    rounded: list[Any] = (np.rint(values.astype(np.float64) * parts) / parts).tolist()
+    return rounded
+
+
 def event(notice: Notice) -> wire.Event:
     """Return the message of something that happened to a camera."""
     return wire.Event(
-        camera=notice.camera, session=notice.session, kind=notice.kind, at_ns=notice.at_ns, reason=notice.reason
+        camera=notice.camera,
+        session=notice.session,
+        kind=notice.kind,
+        at_ns=notice.at_ns,
+        reason=notice.reason,
+        state=notice.state or UNSET,
+        cause=notice.cause or UNSET,
     )
 
 

@@ -125,15 +125,17 @@ def test_damage_before_the_first_frame_counts_once_nvdec_is_seen_to_work(fake, c
     frames, lines, front = decoded(clip(frames=20, options=STEADY), gpu)
     assert lines == []
     assert front.stats.corrupt == 3
-    assert [frame.seq for frame in frames] == list(range(3, 20))
+    assert [frame.seq for frame in frames] == list(range(10, 20))
+    assert front.stats.skipped == 7  # up to the key frame
 
 
 def test_damage_later_leaves_a_gap(fake, clip, gpu, decoded):
     fake(failing(4, 7))
-    frames, lines, front = decoded(clip(frames=20, options=STEADY), gpu)
+    frames, lines, front = decoded(clip(frames=30, options=STEADY), gpu)
     assert lines == []
     assert front.stats.corrupt == 7
-    assert [frame.seq for frame in frames] == [*range(4), *range(11, 20)]
+    assert [frame.seq for frame in frames] == [*range(4), *range(20, 30)]
+    assert front.stats.skipped == 9  # up to the key frame
 
 
 def test_damage_without_end_ends_in_software_from_a_key_frame_on(fake, clip, gpu, decoded):

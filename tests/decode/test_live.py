@@ -36,7 +36,9 @@ def until(camera, enough):
         if enough(items):
             stop.set()
     frames = [item for item in items if isinstance(item, Frame)]
-    return frames, [item for item in items if isinstance(item, Notice)]
+    notices = [item for item in items if isinstance(item, Notice)]
+    assert notices.pop(0).state == "connecting"
+    return frames, notices
 
 
 def frames_seen(count):
@@ -104,12 +106,12 @@ def test_a_server_that_dies_and_comes_back_is_found_again(rtsp):
 def test_a_server_that_freezes_is_given_the_read_timeout_once(rtsp):
     port, server = rtsp("/test=pattern:320x240:25")
     items = live(f"rtsp://127.0.0.1:{port}/test", read_timeout=1).frames(threading.Event())
-    for _ in range(10):
+    for _ in range(12):  # two notices, ten frames
         next(items)
     server.send_signal(signal.SIGSTOP)
     frozen = time.monotonic()
     notice = next(item for item in items if isinstance(item, Notice))
-    assert notice.kind == "offline"
+    assert (notice.kind, notice.cause) == ("offline", "timeout")
     assert "read_timeout" in notice.reason
     assert time.monotonic() - frozen < 1.8  # a second read would make it 2
 
@@ -132,6 +134,7 @@ def test_a_wrong_password_is_named_as_such_and_never_shown(rtsp):
     assert frames == []
     assert "refused; check the user and password" in notices[0].reason
     assert "wrong-one" not in notices[0].reason
+    assert (notices[0].state, notices[0].cause) == ("failed", "denied")
     assert camera.stats.reconnects["denied"] == 1
 
 
@@ -165,7 +168,7 @@ def test_a_stop_interrupts_the_opening_of_a_silent_server(scheme, listener):
     uri = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/x"
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
-    assert list(live(uri, **LONG).frames(stop)) == []
+    assert [notice.state for notice in live(uri, **LONG).frames(stop)] == ["connecting", "ended"]
 
 
 @pytest.fixture
@@ -200,7 +203,7 @@ def test_a_server_of_garbage_is_tried_again(scheme, answering):
     camera = live(f"{scheme}://127.0.0.1:{port}/x", open_timeout=0.5, read_timeout=0.5)
     frames, notices = until(camera, notices_seen("reconnecting", 2))
     assert frames == []
-    assert [notice.kind for notice in notices] == ["reconnecting", "reconnecting"]
+    assert [notice.state for notice in notices] == ["reconnecting", "reconnecting", "ended"]
 
 
 @pytest.fixture
@@ -214,7 +217,8 @@ def test_a_stream_that_falls_silent_runs_into_the_read_timeout(stalled_http):
     camera = live(f"http://127.0.0.1:{stalled_http}/x.ts", open_timeout=1, read_timeout=0.3)
     frames, notices = until(camera, notices_seen("reconnecting"))
     assert frames
-    assert [notice.kind for notice in notices] == ["online", "offline", "reconnecting"]
+    assert [notice.state for notice in notices] == ["online", "reconnecting", "reconnecting", "ended"]
+    assert [notice.cause for notice in notices[1:3]] == ["timeout", "timeout"]
     assert "no data within 0.3 s" in notices[1].reason
 
 

@@ -49,6 +49,7 @@ def run(clock, split, fake_stop):
         stop = fake_stop(waits)
         camera = Camera("front", settings, source, Stats(), clock, rng or random.Random(0))
         frames, notices = split(camera.frames(stop))
+        assert not source.live or notices.pop(0).state == "connecting"
         return camera, frames, notices, stop
 
     return make
@@ -71,7 +72,8 @@ class Least(random.Random):
 def test_a_live_source_that_fails_is_announced_and_tried_again(run):
     _, frames, notices, _ = run(Scripted([shot()], [shot()]), waits=3)
     assert len(frames) == 2
-    assert [n.kind for n in notices] == ["online", "offline", "reconnecting"] * 2 + ["reconnecting"]
+    assert [n.kind for n in notices[:-1]] == ["online", "offline", "reconnecting"] * 2 + ["reconnecting"]
+    assert [n.state for n in notices] == ["online", *["reconnecting"] * 2] * 2 + ["reconnecting", "ended"]
 
 
 def test_the_reason_and_the_delay_stand_in_the_notice(run):
@@ -149,7 +151,7 @@ def test_a_file_that_fails_midway_ends_with_its_reason(run):
 
 def test_a_stop_during_the_back_off_ends_the_camera(run):
     _, _, notices, _ = run(Scripted(), waits=1)
-    assert [n.kind for n in notices] == ["reconnecting"]
+    assert [n.state for n in notices] == ["reconnecting", "ended"]
 
 
 @pytest.fixture
@@ -180,5 +182,70 @@ def test_a_fault_in_a_source_costs_that_camera_an_attempt_and_no_more(camera, st
     monkeypatch.setattr(front._source, "run_once", broken)
     stop.left = 2
     _, notices = split(front.frames(stop))
-    assert [notice.kind for notice in notices] == ["reconnecting", "reconnecting"]
-    assert "a header that makes no sense" in notices[0].reason
+    assert [notice.state for notice in notices] == ["connecting", "reconnecting", "reconnecting", "ended"]
+    assert "a header that makes no sense" in notices[1].reason
+
+
+@pytest.mark.parametrize(
+    ("cause", "state"),
+    [("denied", "failed"), ("codec", "failed"), ("timeout", "reconnecting"), ("reset", "reconnecting")],
+)
+def test_what_no_new_try_mends_is_failed_and_tried_again_all_the_same(run, cause, state):
+    _, _, notices, stop = run(Scripted([StreamError("rtsp://h/: away", cause=cause)]), waits=2)
+    assert (notices[0].state, notices[0].cause) == (state, cause)
+    assert len(stop.waited) == 2
+
+
+@pytest.mark.parametrize(
+    ("shots", "states"),
+    [([shot()], ["online", "ended"]), ([shot(), REFUSED], ["online", "failed"]), ([REFUSED], ["failed"])],
+)
+def test_a_file_ends_or_fails(run, shots, states):
+    _, _, notices, _ = run(Scripted(shots, live=False))
+    assert [notice.state for notice in notices] == states
+
+
+def test_another_frame_rate_that_lasts_is_a_new_session(run):
+    shots = [*(shot(i) for i in range(30)), *(shot(30 + i * 2) for i in range(30))]
+    _, frames, notices, _ = run(Scripted(shots))
+    assert notices[1].reason == "the frame rate changed from 25 to 12.5"
+    assert [frame.session == frames[0].session for frame in frames] == [True] * 50 + [False] * 10
+    assert [frame.seq for frame in frames[50:]] == list(range(10))
+
+
+def test_a_file_may_change_its_rate_within_a_session(run):
+    shots = [*(shot(i) for i in range(30)), *(shot(30 + i * 2) for i in range(30))]
+    _, frames, _, _ = run(Scripted(shots, live=False))
+    assert len({frame.session for frame in frames}) == 1
+
+
+class Waiting:
+    """A live source that asks its stop signal once a second while it waits for the next shot, as FFmpeg does."""
+
+    live = True
+
+    def __init__(self, clock, *waits_s):
+        self.clock = clock
+        self.waits_s = waits_s
+
+    def run_once(self, stop):
+        for index, wait_s in enumerate(self.waits_s):
+            for _ in range(wait_s):
+                self.clock.now_ns += 1_000_000_000
+                stop.is_set()
+            yield shot(index)
+
+
+def test_a_stall_is_told_once_while_it_lasts_and_so_is_its_end(clock, fake_stop):
+    camera = Camera(
+        "front", config.Camera(uri="rtsp://h/", model="m"), Waiting(clock, 9, 1, 4, 1), Stats(), clock, random.Random(0)
+    )
+    told = []
+    told.extend(camera.frames(fake_stop(1), told.append))
+    assert [getattr(item, "state", "frame") for item in told] == [
+        "connecting", "online", "frame", "frame", "stalled", "online", "frame", "frame",
+        "reconnecting", "reconnecting", "ended",
+    ]  # fmt: skip
+    assert told[4].reason == "no frame for 2.5 s"
+    assert told[5].reason == "frames come again after 4.0 s"
+    assert told[5].session == told[1].session

@@ -6,9 +6,9 @@ import pytest
 from streamd.errors import SourceError
 
 
-def some(camera, stop, count, split):
-    items = camera.frames(stop)
-    return split(itertools.islice(items, 1 + count))[0]
+def some(street, stop, count, split):
+    items = street.frames(stop)
+    return split(itertools.islice(items, 1 + street.live + count))[0]
 
 
 def test_scenes_are_live_frames_without_end(camera, stop, split):

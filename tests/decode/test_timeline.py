@@ -1,5 +1,6 @@
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +57,12 @@ def test_whatever_a_stream_says_the_line_rises_from_zero(timestamps, duration_ns
     line = [timeline.place(t, duration_ns) for t in timestamps]
     assert line[0] == 0
     assert all(a < b for a, b in itertools.pairwise(line))
+
+
+@pytest.mark.parametrize("bits", [32, 33])
+def test_a_counter_that_runs_over_keeps_the_pause_and_is_told(bits):
+    timeline = Timeline()
+    before = [2**bits - 3_600, 2**bits - 1_800]
+    line = [timeline.place(ticks * 10**9 // 90_000, 40 * MS) // MS for ticks in (*before, 90_000)]
+    assert line == [0, 20, 20 + 20 + 1000]
+    assert timeline.jump_ns < -47_000 * 10**9

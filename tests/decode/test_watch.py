@@ -3,13 +3,19 @@ import math
 import pytest
 
 from streamd import config
-from streamd.decode.source import StreamError
+from streamd.decode.source import Stats, StreamError
 from streamd.decode.watch import Watch
 
 
 @pytest.fixture
-def watch(clock):
-    return Watch(config.Camera(uri="rtsp://h/", model="m", open_timeout=10, read_timeout=5), clock, "rtsp://h/")
+def stats():
+    return Stats()
+
+
+@pytest.fixture
+def watch(clock, stats):
+    camera = config.Camera(uri="rtsp://h/", model="m", open_timeout=10, read_timeout=5)
+    return Watch(camera, clock, "rtsp://h/", stats)
 
 
 def feed(watch, clock, timestamps, *, pictures):
@@ -41,6 +47,16 @@ def test_a_stream_of_which_nothing_can_be_decoded_fails(watch, clock):
     feed(watch, clock, range(15), pictures=False)
     with pytest.raises(StreamError, match="no picture could be decoded for 15 s"):
         feed(watch, clock, [15], pictures=False)
+
+
+@pytest.mark.parametrize(("damage", "cause"), [(0, "stalled"), (1, "corrupt")])
+def test_a_stream_without_pictures_is_called_corrupt_when_damage_was_seen_since(watch, clock, stats, damage, cause):
+    stats.corrupt = 7
+    watch.picture()
+    stats.corrupt += damage
+    with pytest.raises(StreamError) as caught:
+        feed(watch, clock, range(20), pictures=False)
+    assert caught.value.cause == cause
 
 
 def test_other_packets_than_video_are_no_progress(watch, clock):

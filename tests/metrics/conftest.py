@@ -35,4 +35,4 @@ def frame(clock):
 
 @pytest.fixture
 def notice():
-    return lambda kind, reason="": Notice("front", 1, kind, 0, reason)
+    return lambda state, reason="": Notice("front", 1, "offline", 0, reason, state)

@@ -21,13 +21,22 @@ def test_counters_carry_their_camera(metrics, frame):
     camera = metrics.camera("front")
     camera.decoded(frame())
     camera.dropped("film")
-    camera.watch(SimpleNamespace(corrupt=3, reconnects=Counter(timeout=2)))
+    camera.watch(SimpleNamespace(corrupt=3, skipped=4, jumps=5, reconnects=Counter(timeout=2)))
     found = samples(metrics)
     assert found["streamd_frames_decoded_total", "front"] == 1
     assert found["streamd_frames_dropped_total", "front", "film"] == 1
     assert found["streamd_frames_corrupt_total", "front"] == 3
+    assert found["streamd_frames_skipped_total", "front"] == 4
+    assert found["streamd_timestamp_jumps_total", "front"] == 5
     assert found["streamd_reconnects_total", "front", "timeout"] == 2
     assert found["streamd_frame_age_seconds", "front"] == 0
+
+
+def test_a_camera_is_in_one_state(metrics, notice):
+    metrics.camera("front").noticed(notice("stalled"))
+    found = samples(metrics)
+    states = {key[-1]: value for key, value in found.items() if key[0] == "streamd_camera_state"}
+    assert states == dict.fromkeys(["connecting", "online", "reconnecting", "ended", "failed"], 0) | {"stalled": 1}
 
 
 def test_histograms_are_cumulative(metrics):

@@ -22,7 +22,7 @@ def test_a_flowing_camera_is_live_and_ready(metrics, flowing):
 def test_a_daemon_that_has_just_begun_is_live_and_not_ready(metrics):
     assert (health.wedged(metrics), health.unready(metrics)) == ([], ["no camera has started"])
     metrics.camera("front")
-    assert (health.wedged(metrics), health.unready(metrics)) == ([], ["front: starting, no frame yet"])
+    assert (health.wedged(metrics), health.unready(metrics)) == ([], ["front: connecting, no frame yet"])
 
 
 def test_frames_that_stop_make_it_unready_then_not_live(metrics, flowing, clock):
@@ -30,6 +30,12 @@ def test_frames_that_stop_make_it_unready_then_not_live(metrics, flowing, clock)
     assert (health.wedged(metrics), health.unready(metrics)) == ([], ["front: online, no frame for 11 s"])
     clock.now_s += 20
     assert health.wedged(metrics) == ["front: online, yet no frame for 31 s"]
+
+
+def test_a_stall_that_nobody_ends_makes_it_not_live(metrics, flowing, clock, notice):
+    flowing.noticed(notice("stalled"))
+    clock.now_s += 31
+    assert health.wedged(metrics) == ["front: stalled, yet no frame for 31 s"]
 
 
 def test_a_camera_that_is_away_is_live(metrics, flowing, clock, notice):
@@ -54,7 +60,7 @@ def test_one_camera_that_flows_is_enough(metrics, flowing):
 
 
 def test_files_that_have_all_ended_are_ready(metrics, flowing, clock, notice):
-    flowing.noticed(notice("end-of-stream"))
+    flowing.noticed(notice("ended"))
     clock.now_s += 1000
     assert (health.wedged(metrics), health.unready(metrics)) == ([], [])
 
@@ -67,7 +73,7 @@ def test_the_status_tells_age_state_and_drops(metrics, flowing, clock):
 
 
 def test_the_status_shows_no_password(metrics, notice):
-    metrics.camera("front").noticed(notice("offline", "rtsp://u:secret@h refused"))
+    metrics.camera("front").noticed(notice("failed", "rtsp://u:secret@h refused"))
     assert "secret" not in str(health.status(metrics))
 
 
