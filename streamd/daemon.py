@@ -127,6 +127,11 @@ class Daemon:
         """Return, for each model that frames wait for, how many runs it has finished: what a watchdog compares."""
         return {name: self._metrics.model(name).rows.count for name, model in self._models.items() if len(model.lanes)}
 
+    def measure(self) -> None:
+        """Look at what no stage counts: how much memory is taken on the GPUs."""
+        for gpu in {model.line.backend_gpu for model in self._models.values()}:
+            self._metrics.gpu_bytes[f"cuda:{gpu.index}"] = gpu.used_bytes()
+
     def reload(self, settings: config.Config) -> tuple[str, ...]:
         """Apply new cameras and models and changed ones, end those that have gone, and leave the rest alone.
 
@@ -227,7 +232,7 @@ class Daemon:
         lane = Switch(self._lane(model, source.live, metrics))
         stop = self._stop.member()
         doorway = Doorway(lane, film, audience, self._sink, metrics)
-        stage: AnyStage = Stage(f"{name}/camera", Relay(), Feed(source.frames(stop)), doorway)
+        stage: AnyStage = Stage(f"{name}/camera", Relay(), Feed(source.frames(stop, doorway.put)), doorway)
         return Place(source.live, stop, [stage, *films], lane)
 
     def _lane(self, model: Model, live: bool, metrics: CameraMetrics) -> Channel[Frame]:

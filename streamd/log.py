@@ -104,7 +104,8 @@ class Fold:
     """Lets one of many equal messages through every `interval_s`; it tells how many were held back since the last.
 
     Messages are equal when event, level, camera, model, stage, state and cause are. Only those that name a camera or
-    a model are folded, and none of level debug. What was held back at the end of a series is told with the next of its kind.
+    a model are folded, and none of level debug. What was held back at the end of a series is told with the next of its
+    kind.
     """
 
     def __init__(self, clock: Clock, interval_s: float = FOLD_S) -> None:

@@ -1,17 +1,19 @@
 """What the counters say of the daemon: is it live, is it ready, and the status page.
 
 Live: no camera is wedged. A camera is wedged when it says that it is online, or has stalled, and yet its source has
-been without a frame for 30 s more than it bears (its own watchdog should have opened it anew by then), or when a frame has waited
-30 s for its detections. A camera that is merely away is not the daemon's fault, and no restart would mend it; nor
-would one hurry a file whose frames are far apart.
+been without a frame for 30 s more than it bears (its own watchdog should have opened it anew by then), or when a frame
+has waited 30 s for its detections. A camera that is merely away is not the daemon's fault, and no restart would mend
+it; nor would one hurry a file whose frames are far apart.
 
-Ready: frames come through. At least one camera had a frame, and detections to it, in the last 10 s; or every camera
-is a file that has ended.
+Ready: frames come through. Of enough cameras a frame, and detections to it, came in the last 10 s; enough is any, all
+or a number of those that are no file that has ended.
 """
 
+import os
+from collections.abc import Callable
 from typing import Any
 
-from streamd import __version__, uri
+from streamd import __version__
 from streamd.metrics.instruments import CameraMetrics, Metrics, ModelMetrics
 
 WEDGED_NS = 30_000_000_000
@@ -36,14 +38,19 @@ def wedged(metrics: Metrics) -> list[str]:
 
 
 def unready(metrics: Metrics) -> list[str]:
-    """Return why no frames come through, by camera; none when the daemon is ready."""
+    """Return why too few frames come through, by camera; none when the daemon is ready by the policy it was given."""
     now_ns = metrics.clock.monotonic_ns()
     cameras = list(metrics.cameras.items())
-    if cameras and all(camera.state == "ended" for _, camera in cameras):
+    going = [(name, camera) for name, camera in cameras if camera.state != "ended"]
+    still = [(name, camera) for name, camera in going if not _flows(camera, now_ns)]
+    if cameras and len(going) - len(still) >= _needed(metrics.ready, len(going)):
         return []
-    if any(_flows(camera, now_ns) for _, camera in cameras):
-        return []
-    return [f"{name}: {_ailment(camera, now_ns)}" for name, camera in cameras] or ["no camera has started"]
+    return [f"{name}: {_ailment(camera, now_ns)}" for name, camera in still] or ["no camera has started"]
+
+
+def _needed(ready: str | int, cameras: int) -> int:
+    wanted = {"any": 1, "all": cameras}.get(ready, ready) if isinstance(ready, str) else ready
+    return min(int(wanted), cameras)
 
 
 def status(metrics: Metrics) -> dict[str, Any]:
@@ -51,10 +58,19 @@ def status(metrics: Metrics) -> dict[str, Any]:
     now_ns = metrics.clock.monotonic_ns()
     return {
         "version": __version__,
+        "pid": os.getpid(),
         "uptime_s": round((now_ns - metrics.started_ns) / 1e9, 1),
         "live": not wedged(metrics),
         "ready": not unready(metrics),
-        "cameras": {name: _camera(camera, now_ns) for name, camera in list(metrics.cameras.items())},
+        "config": {
+            "generation": metrics.generation,
+            "accepted": metrics.reloads["accepted"],
+            "refused": metrics.reloads["refused"],
+            "refused_because": metrics.refused,
+        },
+        "subscriptions": {name: count() for name, count in metrics.subscriptions.items()},
+        "gpu_memory_bytes": dict(metrics.gpu_bytes),
+        "cameras": {name: _camera(camera, now_ns, metrics.hide) for name, camera in list(metrics.cameras.items())},
         "models": {name: _model(model) for name, model in list(metrics.models.items())},
     }
 
@@ -78,18 +94,19 @@ def _age_ns(then_ns: int | None, now_ns: int) -> int:
     return 0 if then_ns is None else now_ns - then_ns
 
 
-def _camera(camera: CameraMetrics, now_ns: int) -> dict[str, Any]:
+def _camera(camera: CameraMetrics, now_ns: int, hide: Callable[[str], str]) -> dict[str, Any]:
     age_s = None if camera.last_frame_ns is None else round((now_ns - camera.last_frame_ns) / 1e9, 3)
     stats = camera.stats
     return {
         "state": camera.state,
-        "reason": uri.redact(camera.reason),
+        "reason": hide(camera.reason),
         "last_frame_age_s": age_s,
         "fps": round(camera.fps.at(now_ns), 2),
         "decoded": camera.frames_decoded,
         "published": camera.frames_published,
         "corrupt": stats.corrupt if stats else 0,
         "dropped": dict(camera.frames_dropped),
+        "waiting": {queue: depth() for queue, depth in list(camera.queues.items())},
         "reconnects": dict(stats.reconnects) if stats else {},
         "latency_mean_ms": round(camera.latency_s.mean * 1e3, 2),
         "video": {"wanted": camera.video_wanted, "packets": camera.packets},

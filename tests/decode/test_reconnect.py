@@ -241,7 +241,8 @@ def test_a_stall_is_told_once_while_it_lasts_and_so_is_its_end(clock, fake_stop)
         "front", config.Camera(uri="rtsp://h/", model="m"), Waiting(clock, 9, 1, 4, 1), Stats(), clock, random.Random(0)
     )
     told = []
-    told.extend(camera.frames(fake_stop(1), told.append))
+    for item in camera.frames(fake_stop(1), told.append):
+        told += [item]
     assert [getattr(item, "state", "frame") for item in told] == [
         "connecting", "online", "frame", "frame", "stalled", "online", "frame", "frame",
         "reconnecting", "reconnecting", "ended",
