@@ -10,9 +10,10 @@ Streams do not wait for one another, nor for the default stream: events order th
 for a whole device.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import cache
+from threading import local
 from types import ModuleType
 from typing import Any, Protocol, cast
 
@@ -107,6 +108,37 @@ class Gpu(Protocol):
         """
 
 
+class _Active:
+    """A GPU as a thread's current one. A thread that was on none stays on it: most serve one GPU all their life."""
+
+    _thread = local()
+
+    def __init__(self, cupy: ModuleType, index: int) -> None:
+        self._cuda = cupy.cuda
+        self._index = index
+        self._refused = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
+
+    def __enter__(self) -> None:
+        before = self._thread.__dict__.setdefault("entered", [])
+        now = self._thread.__dict__.get("index")
+        before.append(now)
+        if now != self._index:
+            self._use(self._index)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        before = self._thread.entered.pop()
+        if before is not None and before != self._index:
+            self._use(before)
+        if isinstance(error, self._refused):
+            status = getattr(error, "status", 0)
+            mend = LESS if status == NO_MEMORY else "see `nvidia-smi` and `dmesg`, and start streamd again"
+            raise DeviceError(f"cuda:{self._index}: {error}", mend=mend) from error
+
+    def _use(self, index: int) -> None:
+        self._cuda.Device(index).use()
+        self._thread.index = index
+
+
 class CudaGpu:
     """A GPU through CuPy."""
 
@@ -119,19 +151,13 @@ class CudaGpu:
         about = cupy.cuda.runtime.getDeviceProperties(index)
         self.name = str(about["name"].decode())
         self.compute_capability = f"{about['major']}.{about['minor']}"
+        self._active = _Active(cupy, index)
         with self.active():
             self.decoded: Event = cupy.cuda.Event(disable_timing=True)
 
-    @contextmanager
-    def active(self) -> Iterator[None]:
+    def active(self) -> AbstractContextManager[object]:
         """Make it the calling thread's current GPU while the block runs; DeviceError for what CUDA refuses there."""
-        cuda = self._cupy.cuda
-        try:
-            with cuda.Device(self.index):
-                yield
-        except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
-            mend = LESS if error.status == NO_MEMORY else "see `nvidia-smi` and `dmesg`, and start streamd again"
-            raise DeviceError(f"cuda:{self.index}: {error}", mend=mend) from error
+        return self._active
 
     def bind(self) -> None:
         """Have the driver, too, take it for current, for libraries that ask it; call while it is active."""

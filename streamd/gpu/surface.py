@@ -15,22 +15,27 @@ SECTOR = 32  # bytes, the least that a GPU reads
 def surface_table(
     surfaces: Sequence[Surface], places: Sequence[Letterbox], weights: Sequence[npt.NDArray[np.floating]]
 ) -> U8:
-    """Return rows of SURFACE as bytes, to be copied to the device.
+    """Return rows of SURFACE as bytes, to be copied to the device; the arguments are `surface_row`'s, of each."""
+    rows = [surface_row(*one) for one in zip(surfaces, places, weights, strict=True)]
+    return np.array(rows, SURFACE).view(np.uint8)
 
-    weights: for each surface (C, 4), a row a channel of the tensor over (Y, U, V, 1) or (B, G, R, 1), for 8 bits.
+
+def surface_row(surface: Surface, place: Letterbox, weights: npt.NDArray[np.floating]) -> np.void:
+    """Return the row of SURFACE that has a letterbox kernel put `surface` at `place`.
+
+    weights (C, 4): a row a channel of the tensor over (Y, U, V, 1) or (B, G, R, 1), for 8 bits.
     """
-    table = np.zeros(len(surfaces), SURFACE)
-    for row, surface, place, rows in zip(table, surfaces, places, weights, strict=True):
-        for name in ("pixels", "chroma", "pitch", "chroma_pitch", "width", "height", "sample_bytes"):
-            row[name] = getattr(surface, name)
-        for name in ("new_width", "new_height", "left", "top"):
-            row[name] = getattr(place, name)
-        row["share_across"], row["share_down"] = 0.5 / place.new_width, 0.5 / place.new_height
-        row["whole"] = _odd_multiple(surface.width, place.new_width) and _odd_multiple(surface.height, place.new_height)
-        row["weights"][: len(rows)] = rows / 255  # a kernel's pixels are 0..1: clipping costs nothing there
-        if surface.sample_bytes == 2:
-            row["weights"][:, :3] /= 256  # a sample of P010 has its bits at the top of 16
-    return table.view(np.uint8)
+    row: np.void = np.zeros(1, SURFACE)[0]
+    for name in ("pixels", "chroma", "pitch", "chroma_pitch", "width", "height", "sample_bytes"):
+        row[name] = getattr(surface, name)
+    for name in ("new_width", "new_height", "left", "top"):
+        row[name] = getattr(place, name)
+    row["share_across"], row["share_down"] = 0.5 / place.new_width, 0.5 / place.new_height
+    row["whole"] = _odd_multiple(surface.width, place.new_width) and _odd_multiple(surface.height, place.new_height)
+    row["weights"][: len(weights)] = weights / 255  # a kernel's pixels are 0..1: clipping costs nothing there
+    if surface.sample_bytes == 2:
+        row["weights"][:, :3] /= 256  # a sample of P010 has its bits at the top of 16
+    return row
 
 
 def _odd_multiple(size: int, new_size: int) -> bool:

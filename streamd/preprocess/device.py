@@ -16,13 +16,14 @@ from streamd.gpu.arrays import DeviceArray, Stream
 from streamd.gpu.device import Gpu
 from streamd.gpu.layouts import SURFACE
 from streamd.gpu.ops import Scaling, nv12_letterbox
-from streamd.gpu.surface import surface_table
+from streamd.gpu.surface import surface_row
 from streamd.gpu.timeline import Timeline
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input
 from streamd.preprocess.modes import check_floats
 from streamd.preprocess.reference import colour_rows, normalization
 
+KNOWN = 256  # shapes of pictures: cameras have a handful
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -53,29 +54,44 @@ class DevicePreprocess:
             colour: colour_rows(spec, colour)
             for colour in (Colour(matrix, full) for matrix in LUMA for full in (False, True))
         }
+        # Of pictures of one shape only the addresses differ; making a row anew takes longer than all else here.
+        self._known: dict[tuple[object, ...], tuple[Letterbox, np.void]] = {}
         rows = inputs[0].shape[0]
         self._tables = [self._allocate(rows * SURFACE.itemsize) for _ in inputs]
         self._uploads: list[list[_Memory]] = [[self._allocate(0) for _ in range(rows)] for _ in inputs]
 
     def __call__(self, pictures: Sequence[Picture | Surface], slot: int) -> tuple[Letterbox, ...]:
         """Have the first rows of `slot` filled, padding and all, one a picture; return where each stands in its row."""
-        spec, gpu = self._spec, self._gpu
+        gpu = self._gpu
         with self._timeline.filling(slot) as stream:
             surfaces = [
                 self._upload(picture, self._uploads[slot][row], stream) if isinstance(picture, Picture) else picture
                 for row, picture in enumerate(pictures)
             ]
             gpu.order(surfaces, stream)
-            places = tuple(
-                Letterbox.place(surface.width, surface.height, spec.width, spec.height, spec.fit, spec.anchor)
-                for surface in surfaces
-            )
-            table = self._tables[slot]
-            made = surface_table(surfaces, places, [self._weights[surface.colour] for surface in surfaces])
-            table.host[: made.size] = made
-            gpu.upload(table.host[: made.size], table.device, stream)
-            nv12_letterbox(gpu.kernels, table.device, len(surfaces), self._inputs[slot], self._scaling, stream)
+            table, count = self._tables[slot], len(surfaces)
+            rows = table.host.view(SURFACE)[:count]
+            places = tuple(self._lay(surface, rows, row) for row, surface in enumerate(surfaces))
+            gpu.upload(table.host[: rows.nbytes], table.device, stream)
+            nv12_letterbox(gpu.kernels, table.device, count, self._inputs[slot], self._scaling, stream)
         return places
+
+    def _lay(self, surface: Surface, table: npt.NDArray[np.void], row: int) -> Letterbox:
+        """Write the row of a surface, and return where it stands in the input."""
+        spec = self._spec
+        key = (
+            *(surface.width, surface.height, surface.pitch, surface.chroma_pitch, surface.sample_bytes),
+            surface.colour,
+        )
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            place = Letterbox.place(surface.width, surface.height, spec.width, spec.height, spec.fit, spec.anchor)
+            known = self._known[key] = place, surface_row(surface, place, self._weights[surface.colour])
+        place, table[row] = known
+        table["pixels"][row], table["chroma"][row] = surface.pixels, surface.chroma
+        return place
 
     def _upload(self, picture: Picture, memory: _Memory, stream: Stream) -> Surface:
         """Bring a picture up as NV12, rows without gaps."""

@@ -1,7 +1,6 @@
 """What CUDA refuses, told as one line; CuPy is a stand-in that refuses."""
 
 import sys
-from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -57,10 +56,12 @@ def cupy(count=lambda: 2, **more):
     runtime = SimpleNamespace(
         CUDARuntimeError=RuntimeFailure, getDeviceCount=count, getDeviceProperties=lambda index: about
     )
+    used = []
     cuda = {
+        "used": used,
         "runtime": runtime,
         "driver": SimpleNamespace(CUDADriverError=DriverFailure),
-        "Device": lambda index: nullcontext(),
+        "Device": lambda index: SimpleNamespace(use=lambda: used.append(index)),
         "Event": Event,
         "Stream": lambda **_: SimpleNamespace(),
         "alloc_pinned_memory": fails(FULL),
@@ -125,6 +126,19 @@ def test_no_page_locked_memory_is_no_memory():
 def test_what_fails_while_a_gpu_is_active_is_told_with_its_name(error):
     with pytest.raises(DeviceError, match=r"^cuda:1: .*; see `nvidia-smi` and `dmesg`"), CudaGpu(cupy(), 1).active():
         raise error
+
+
+def test_a_thread_that_was_on_another_gpu_is_on_it_again():
+    module = cupy()
+    seen = module.cuda.used
+    first, second = CudaGpu(module, 0), CudaGpu(module, 1)
+    with first.active():
+        del seen[:]
+        with second.active(), second.active():
+            assert seen == [1]
+        assert seen == [1, 0]
+        with first.active():
+            assert seen == [1, 0]
 
 
 def test_an_error_of_ours_passes_as_it_is():

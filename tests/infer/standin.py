@@ -6,6 +6,7 @@ shape and addresses before it runs, and returns false and says why where it has 
 """
 
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import onnxruntime
@@ -28,10 +29,28 @@ class GraphGpu(HostGpu):
     compute_capability = "8.9"
 
     def __init__(self, kernels, graphs=True):
-        super().__init__(kernels)
+        super().__init__(self)
+        self._kernels = kernels
         self.graphs = graphs
         self.recording = None
         self.launched = 0
+
+    def get(self, file, name):
+        """Return a kernel; it is recorded, not run, while there is a recording."""
+        launch = self._kernels.get(file, name)
+        return lambda *arguments, **options: self._do(partial(launch, *arguments, **options))
+
+    def upload(self, host, to, stream):
+        self._do(partial(super().upload, host, to, stream))
+
+    def download(self, array, to, stream):
+        self._do(partial(super().download, array, to, stream))
+
+    def _do(self, step):
+        if self.recording is None:
+            step()
+        else:
+            self.recording.append(step)
 
     def capture(self, work, stream):
         if not self.graphs:
