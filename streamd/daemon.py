@@ -129,8 +129,9 @@ class Daemon:
 
     def measure(self) -> None:
         """Look at what no stage counts: how much memory is taken on the GPUs."""
-        for gpu in {model.line.backend_gpu for model in self._models.values()}:
-            self._metrics.gpu_bytes[f"cuda:{gpu.index}"] = gpu.used_bytes()
+        for gpu in {model.gpu for model in self._models.values()}:
+            if gpu is not None:
+                self._metrics.gpu_bytes[f"cuda:{gpu.index}"] = gpu.used_bytes()
 
     def reload(self, settings: config.Config) -> tuple[str, ...]:
         """Apply new cameras and models and changed ones, end those that have gone, and leave the rest alone.

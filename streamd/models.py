@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from streamd import config, manifest
+from streamd import config, infer, manifest
 from streamd.annotate.overlay import Overlay
 from streamd.clock import Clock
 from streamd.corridor import Finish, Prepare, Run, Sink
@@ -20,6 +20,7 @@ from streamd.flow.channel import Select
 from streamd.flow.pipeline import AnyStage, Pipeline
 from streamd.flow.stage import chain
 from streamd.frames import Frame
+from streamd.gpu.device import Gpu
 from streamd.infer.batcher import Batcher
 from streamd.line import Line, lay
 from streamd.metrics import Metrics
@@ -45,6 +46,12 @@ class Model:
     def labels(self) -> tuple[str, ...]:
         """What its classes are called."""
         return tuple(self.line.backend.manifest.labels)
+
+    @property
+    def gpu(self) -> Gpu | None:
+        """Where it runs; None on the CPU."""
+        backend = self.line.backend
+        return backend.slots.gpu if isinstance(backend, infer.DeviceBackend) else None
 
     def close(self) -> None:
         """Give its buffers back; call when its stages have ended, or never began."""

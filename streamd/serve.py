@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -20,6 +21,8 @@ from streamd.flow.pipeline import Pipeline
 from streamd.flow.stage import Feed, Relay, Stage
 from streamd.metrics import Metrics, MetricsServer
 from streamd.notify import Notifier
+from streamd.pulse import Pulse
+from streamd.secrecy import Hide
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 SIGNALS = (*STOPPING, signal.SIGHUP)
@@ -38,15 +41,36 @@ def serve(path: Path, environment: Mapping[str, str], wait_for: frozenset[publis
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     clock, notifier = SystemClock(), Notifier(environment)
     settings = config.load(path, environment)
-    secrets = frozenset(config.secrets(settings))
-    open_log(settings, environment, secrets)
-    metrics, services = Metrics(clock), StopGroup()
+    hide = Hide(config.secrets(settings))
+    hide.in_tracebacks()
+    open_log(settings, environment, hide)
+    try:
+        _serve(settings, path, environment, hide, notifier, clock, wait_for)
+    except StreamdError as error:
+        error.args = (hide(str(error)),)
+        raise
+
+
+def _serve(
+    settings: config.Config,
+    path: Path,
+    environment: Mapping[str, str],
+    hide: Hide,
+    notifier: Notifier,
+    clock: Clock,
+    wait_for: frozenset[publish.Socket],
+) -> None:
+    metrics = Metrics(clock, ready=settings.metrics.ready if settings.metrics else "any", hide=hide)
+    services = StopGroup()
     with ExitStack() as stack:
         stack.callback(notifier.close)
-        sink = stack.enter_context(closing(publish.open_sinks(settings.publish, clock, settings.base)))
+        sink = stack.enter_context(closing(publish.open_sinks(settings.publish, clock, settings.base, hide)))
+        metrics.subscriptions = {name: partial(sink.subscribers, name) for name in sink.endpoints}
         pages = Pipeline([], services)
+        if sink.doorkeeper is not None:
+            pages.add([Stage("doorkeeper", Relay(), Feed(sink.doorkeeper.serve(services)))])
         if settings.metrics is not None:
-            server = stack.enter_context(closing(MetricsServer(settings.metrics.bind, metrics)))
+            server = stack.enter_context(closing(open_pages(settings.metrics, settings.base, metrics)))
             pages.add([Stage("metrics", Relay(), Feed(server.serve(services)))])
         if not onstart.build(settings, environment, notifier, clock):
             return
@@ -54,13 +78,24 @@ def serve(path: Path, environment: Mapping[str, str], wait_for: frozenset[publis
         stack.callback(pages.wait)
         stack.callback(pages.stop)
         pages.start()
-        Watch(daemon, path, environment, secrets, notifier, metrics, pages, clock).run(sink, wait_for)
+        Watch(daemon, path, environment, hide, notifier, metrics, pages, clock).run(sink, wait_for)
 
 
-def open_log(settings: config.Config, environment: Mapping[str, str], secrets: frozenset[str]) -> None:
-    """Log as the configuration says, hiding `secrets`; systemd sets JOURNAL_STREAM where the journal reads."""
+def open_log(settings: config.Config, environment: Mapping[str, str], hide: Hide) -> None:
+    """Log as the configuration says, without secrets; systemd sets JOURNAL_STREAM where the journal reads."""
     journal = "JOURNAL_STREAM" in environment
-    log.setup(settings.log.level, settings.log.format, secrets=secrets, journal=journal)
+    log.setup(settings.log.level, settings.log.format, secrets=hide.secrets, journal=journal)
+
+
+def open_pages(settings: config.Metrics, base: Path, metrics: Metrics) -> MetricsServer:
+    """Bind the pages of metrics and health.
+
+    Raises:
+        PublishError: the address cannot be bound.
+        ConfigError: the file of the token cannot be read.
+    """
+    token = "" if settings.token_file is None else config.read_secret(config.locate(settings.token_file, base))
+    return MetricsServer(settings.bind, metrics, token=token)
 
 
 class Watch:
@@ -71,17 +106,17 @@ class Watch:
         daemon: Daemon,
         path: Path,
         environment: Mapping[str, str],
-        secrets: frozenset[str],
+        hide: Hide,
         notifier: Notifier,
         metrics: Metrics,
         pages: Pipeline,
         clock: Clock,
     ) -> None:
-        """`secrets` are what the log hides already; `pages` serves the metrics beside the daemon."""
+        """`pages` are the stages beside the daemon: those that serve metrics, and let clients in."""
         self._daemon = daemon
         self._path = path
         self._environment = environment
-        self._secrets = secrets
+        self._hide = hide
         self._notify = notifier
         self._metrics = metrics
         self._pages = pages
@@ -89,8 +124,7 @@ class Watch:
         self._clock = clock
         self._deadline_ns: int | None = None
         self._running: tuple[str, ...] = ()
-        self._awaited: dict[str, tuple[int, int]] = {}  # a model that frames wait for: its runs, and since when
-        self._pinged_ns = 0
+        self._pulse = Pulse(daemon, metrics, notifier, clock)
         self._log = structlog.get_logger()
 
     def run(self, sink: publish.Sinks, wait_for: frozenset[publish.Socket]) -> None:
@@ -101,13 +135,13 @@ class Watch:
             DrainError: stages did not end in time.
         """
         self._log.info("ready", cameras=len(self._daemon.settings.cameras), **sink.endpoints)
-        self._notify(READY="1", STATUS=f"{len(self._daemon.settings.cameras)} cameras")
+        self._notify(READY="1", STATUS=self._pulse.line())
         if self._subscribed(sink, wait_for):
             self._daemon.start()
         while not self._daemon.tick():
             self._answer(signal.sigtimedwait(SIGNALS, TICK_S))
             self._drain()
-            self._ping()
+            self._pulse()
             self._look_at_pages()
         self._log_ended(())
         if self._daemon.pipeline.error is not None:
@@ -118,7 +152,7 @@ class Watch:
         while not all(sink.subscribers(socket) for socket in wait_for):
             if signal.sigtimedwait(STOPPING, TICK_S) is not None:
                 return False
-            self._ping()
+            self._pulse()
         return True
 
     def _answer(self, received: signal.struct_siginfo | None) -> None:
@@ -160,20 +194,18 @@ class Watch:
         self._notify(RELOADING="1", MONOTONIC_USEC=str(self._clock.monotonic_ns() // 1000))
         try:
             settings = config.load(self._path, self._environment)
-            secrets = self._secrets | frozenset(config.secrets(settings))
+            self._hide.learn(config.secrets(settings))
             later = self._daemon.reload(settings)
         except StreamdError as error:
-            self._log.error("reload refused, the old configuration stays", reason=str(error))
-            self._metrics.reloaded(accepted=False)
-            self._notify(READY="1", STATUS=f"reload refused: {str(error).splitlines()[0]}")
-            return
-        self._secrets = secrets  # of cameras that have gone, too: they may still be named in what is under way
-        open_log(settings, self._environment, secrets)
-        if later:
-            self._log.warning("changed, but in force only after a restart", sections=later)
-        self._log.info("reloaded", cameras=tuple(settings.cameras))
-        self._metrics.reloaded(accepted=True)
-        self._notify(READY="1", STATUS=f"{len(settings.cameras)} cameras")
+            self._log.error("reload refused, the old configuration stays", reason=self._hide(str(error)))
+            self._metrics.reloaded(refused=str(error))
+        else:
+            open_log(settings, self._environment, self._hide)
+            if later:
+                self._log.warning("changed, but in force only after a restart", sections=later)
+            self._log.info("reloaded", cameras=tuple(settings.cameras))
+            self._metrics.reloaded()
+        self._notify(READY="1", STATUS=self._pulse.line())
 
     def _log_ended(self, running: tuple[str, ...]) -> None:
         for name in self._running:
@@ -181,24 +213,9 @@ class Watch:
                 self._log.info("ended", stage=name)
         self._running = running
 
-    def _ping(self) -> None:
-        """Feed the watchdog while every model that frames wait for finishes runs."""
-        now, period_ns = self._clock.monotonic_ns(), int(self._notify.watchdog_s * 1e9)
-        if not period_ns:
-            return
-        waiting = self._daemon.awaited()
-        known = self._awaited
-        self._awaited = {
-            name: known[name] if name in known and known[name][0] == runs else (runs, now)
-            for name, runs in waiting.items()
-        }
-        moving = all(now - since < period_ns for _, since in self._awaited.values())
-        if moving and now - self._pinged_ns > period_ns // 4:
-            self._pinged_ns = now
-            self._notify(WATCHDOG="1")
-
     def _look_at_pages(self) -> None:
-        """Tell, once, that the metrics are no longer served; the cameras are not to suffer for it."""
+        """Tell, once, that a stage beside the daemon has failed; the cameras are not to suffer for it."""
         if self._pages.error is not None and not self._pages_failed:
             self._pages_failed = True
-            self._log.error("metrics are no longer served", reason=repr(self._pages.error))
+            said = "metrics are no longer served, and no encrypted client is let in"
+            self._log.error(said, reason=self._hide(repr(self._pages.error)))

@@ -1,9 +1,10 @@
 """The counters in the text format of Prometheus. Labels are the names in the configuration and words from our lists."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -18,6 +19,7 @@ def expose(metrics: Metrics) -> bytes:
     """Return every counter in the Prometheus text format, version 0.0.4."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Reader(metrics))
+    ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
@@ -29,9 +31,20 @@ class _Reader(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all families of metrics."""
+        yield _gauge("streamd_threads", "Threads of Python that run", (), [((), float(threading.active_count()))])
         yield _gauge("streamd_build_info", "The version that runs", ("version",), [((__version__,), 1)])
         reloads = [((result,), self._metrics.reloads[result]) for result in ("accepted", "refused")]
         yield _counter("streamd_reloads", "Reloads of the configuration", ("result",), reloads)
+        metrics = self._metrics
+        yield _gauge("streamd_config_generation", "Configurations that were in force", (), [((), metrics.generation)])
+        refused = [((), float(bool(metrics.refused)))]
+        yield _gauge("streamd_config_refused", "Whether the file was refused at the last reload", (), refused)
+        subscriptions = [((name,), float(count())) for name, count in metrics.subscriptions.items()]
+        yield _gauge(
+            "streamd_subscriptions", "Different subscriptions of a socket's readers", ("socket",), subscriptions
+        )
+        memory = [((name,), float(used)) for name, used in list(metrics.gpu_bytes.items())]
+        yield _gauge("streamd_gpu_memory_used_bytes", "Memory taken on a GPU, by whomever", ("device",), memory)
         yield from self._cameras()
         yield from self._models()
 
@@ -40,30 +53,41 @@ class _Reader(Collector):
         now_ns = self._metrics.clock.monotonic_ns()
         one = ("camera",)
         counts: dict[str, tuple[str, Callable[[CameraMetrics], float]]] = {
-            "frames_decoded": ("Frames that came out of the decoder", lambda c: c.frames_decoded),
-            "frames_corrupt": ("Packets and frames found damaged", lambda c: c.stats.corrupt if c.stats else 0),
             "frames_skipped": (
                 "Frames between a damaged one and the next key frame",
                 lambda c: c.stats.skipped if c.stats else 0,
             ),
             "timestamp_jumps": ("Steps of a stream's clock", lambda c: c.stats.jumps if c.stats else 0),
-            "frames_published": ("Frames whose detections were published", lambda c: c.frames_published),
             "video_packets": ("Access units of annotated video published", lambda c: c.packets),
             "video_bytes": ("Bytes of annotated video published", lambda c: c.packet_bytes),
         }
         for key, (said, read) in counts.items():
             yield _counter(f"streamd_{key}", said, one, [((name,), read(camera)) for name, camera in cameras])
-        dropped = [
-            ((name, lane), float(camera.frames_dropped[lane])) for name, camera in cameras for lane in ("model", "film")
+        passed = [
+            ((name, stage), float(count))
+            for name, c in cameras
+            for stage, count in (("decode", c.frames_decoded), ("model", c.frames_published), ("film", c.packets))
         ]
-        yield _counter("streamd_frames_dropped", "Frames that gave way to newer ones", ("camera", "lane"), dropped)
+        yield _counter("streamd_frames", "Frames that came through a stage", ("camera", "stage"), passed)
+        dropped = [
+            ((name, stage, reason), float(count))
+            for name, c in cameras
+            for stage, reason, count in (
+                ("decode", "corrupt", c.stats.corrupt if c.stats else 0),  # packets too: what they held is not known
+                ("model", "newer", c.frames_dropped["model"]),
+                ("film", "newer", c.frames_dropped["film"]),
+            )
+        ]
+        yield _counter("streamd_frames_dropped", "Frames that got no further", ("camera", "stage", "reason"), dropped)
+        waiting = [((name, queue), float(depth())) for name, c in cameras for queue, depth in list(c.queues.items())]
+        yield _gauge("streamd_queue_frames", "Frames that wait", ("camera", "queue"), waiting)
         tried = [
             ((name, cause), float(count))
             for name, camera in cameras
             if camera.stats
             for cause, count in list(camera.stats.reconnects.items())
         ]
-        yield _counter("streamd_reconnects", "New tries of a stream that failed", ("camera", "cause"), tried)
+        yield _counter("streamd_reconnects", "New tries of a stream that failed", ("camera", "reason"), tried)
         up = [((name,), float(camera.state == "online")) for name, camera in cameras]
         yield _gauge("streamd_camera_online", "Whether the stream is there", one, up)
         states = [

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
+from streamd import uri
 from streamd.clock import Clock
 from streamd.frames import Frame, Notice, Packet, State
 
@@ -202,12 +203,19 @@ class ModelMetrics:
 class Metrics:
     """Everything that is counted, by camera and by model. The caller owns it; nothing here is global."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, ready: str | int = "any", hide: Callable[[str], str] = uri.redact) -> None:
+        """`ready` is how many cameras must deliver: any, all, or a number. `hide` takes secrets out of texts."""
         self.clock = clock
+        self.ready = ready
+        self.hide = hide
         self.started_ns = clock.monotonic_ns()
         self.cameras: dict[str, CameraMetrics] = {}
         self.models: dict[str, ModelMetrics] = {}
         self.reloads: Counter[str] = Counter()
+        self.generation = 1  # of the configuration in force
+        self.refused = ""  # why the file was refused at the last reload; nothing where it was not
+        self.gpu_bytes: dict[str, int] = {}  # memory taken, by device, as it was a few seconds ago
+        self.subscriptions: dict[str, Callable[[], int]] = {}  # how many there are, by socket
 
     def camera(self, name: str) -> CameraMetrics:
         """Return the counters of a camera, new ones for a new name."""
@@ -221,9 +229,11 @@ class Metrics:
         """Drop the counters of a camera that has gone; safe twice."""
         self.cameras.pop(camera, None)
 
-    def reloaded(self, *, accepted: bool) -> None:
-        """Count a reload."""
-        self.reloads["accepted" if accepted else "refused"] += 1
+    def reloaded(self, refused: str = "") -> None:
+        """Count a reload that took effect, or one that was refused and why."""
+        self.refused = self.hide(refused)
+        self.reloads["refused" if refused else "accepted"] += 1
+        self.generation += not refused
 
     @property
     def batches(self) -> int:

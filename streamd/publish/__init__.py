@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol
 
-from streamd import config
+from streamd import config, uri
 from streamd.clock import Clock
 from streamd.frames import Detections, Frame, Notice, Packet
 from streamd.publish.curve import Doorkeeper
@@ -40,7 +41,11 @@ SINKS: dict[str, Callable[[config.Publish, Clock, Path], Sink]] = {"zeromq": Zer
 class Sinks:
     """Every sink of a configuration, as one. Closed by whoever opened it."""
 
-    def __init__(self, zeromq: ZeroMQSink, others: Sequence[Sink] = ()) -> None:
+    def __init__(
+        self, zeromq: ZeroMQSink, others: Sequence[Sink] = (), hide: Callable[[str], str] = uri.redact
+    ) -> None:
+        """`hide` takes secrets out of the reasons of events."""
+        self._hide = hide
         self._zeromq = zeromq
         self._all: tuple[Sink, ...] = (zeromq, *others)
 
@@ -50,7 +55,8 @@ class Sinks:
             sink.detections(frame, found, labels, model)
 
     def event(self, notice: Notice) -> None:
-        """Publish what happened to a camera."""
+        """Publish what happened to a camera, without secrets."""
+        notice = replace(notice, reason=self._hide(notice.reason))
         for sink in self._all:
             sink.event(notice)
 
@@ -91,17 +97,19 @@ class Sinks:
         self.close()
 
 
-def open_sinks(publish: config.Publish, clock: Clock, base: Path = Path()) -> Sinks:
-    """Open every sink that a configuration names; `base` is the folder of its file.
+def open_sinks(
+    publish: config.Publish, clock: Clock, base: Path = Path(), hide: Callable[[str], str] = uri.redact
+) -> Sinks:
+    """Open every sink that a configuration names; `base` is the folder of its file, `hide` takes secrets out of texts.
 
     Raises:
         PublishError: a socket that cannot be bound, a key or a file that cannot be used.
     """
     zeromq = ZeroMQSink(publish, clock, base)
     if publish.file is None:
-        return Sinks(zeromq)
+        return Sinks(zeromq, hide=hide)
     try:
-        return Sinks(zeromq, [FileSink(publish, clock, base)])
+        return Sinks(zeromq, [FileSink(publish, clock, base)], hide)
     except BaseException:
         zeromq.close()
         raise

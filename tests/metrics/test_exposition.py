@@ -23,9 +23,9 @@ def test_counters_carry_their_camera(metrics, frame):
     camera.dropped("film")
     camera.watch(SimpleNamespace(corrupt=3, skipped=4, jumps=5, reconnects=Counter(timeout=2)))
     found = samples(metrics)
-    assert found["streamd_frames_decoded_total", "front"] == 1
-    assert found["streamd_frames_dropped_total", "front", "film"] == 1
-    assert found["streamd_frames_corrupt_total", "front"] == 3
+    assert found["streamd_frames_total", "front", "decode"] == 1
+    assert found["streamd_frames_dropped_total", "front", "newer", "film"] == 1
+    assert found["streamd_frames_dropped_total", "front", "corrupt", "decode"] == 3
     assert found["streamd_frames_skipped_total", "front"] == 4
     assert found["streamd_timestamp_jumps_total", "front"] == 5
     assert found["streamd_reconnects_total", "front", "timeout"] == 2
@@ -52,3 +52,17 @@ def test_a_camera_that_has_gone_is_told_no_more(metrics):
     metrics.camera("front")
     metrics.forget("front")
     assert b"front" not in expose(metrics)
+
+
+def test_the_rest_of_the_house_is_told_of(metrics):
+    metrics.camera("front").queues["model"] = lambda: 3
+    metrics.gpu_bytes["cuda:0"] = 5
+    metrics.subscriptions["video"] = lambda: 2
+    metrics.reloaded()
+    metrics.reloaded(refused="line 1")
+    found = samples(metrics)
+    assert found["streamd_queue_frames", "front", "model"] == 3
+    assert found["streamd_gpu_memory_used_bytes", "cuda:0"] == 5
+    assert found["streamd_subscriptions", "video"] == 2
+    assert (found["streamd_config_generation",], found["streamd_config_refused",]) == (2, 1)
+    assert found["process_resident_memory_bytes",] > 0 and found["streamd_threads",] >= 1

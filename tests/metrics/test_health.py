@@ -96,3 +96,26 @@ def test_a_file_whose_model_is_stuck_is_not_live(metrics, flowing, clock, frame)
     flowing.decoded(frame())
     clock.now_s += 31
     assert health.wedged(metrics) == ["front: a frame has waited 31 s for its model"]
+
+
+@pytest.mark.parametrize(("policy", "there"), [("any", True), ("all", False), (1, True), (2, False), (9, False)])
+def test_how_many_must_deliver_is_the_operators_affair(metrics, flowing, policy, there):
+    metrics.ready = policy
+    metrics.camera("side")
+    assert (health.unready(metrics) == []) is there
+
+
+@pytest.mark.parametrize("policy", ["any", "all", 9])
+def test_a_file_that_has_ended_counts_for_nobody(metrics, flowing, notice, policy):
+    metrics.ready = policy
+    metrics.camera("side").state = "ended"
+    assert health.unready(metrics) == []
+    flowing.state = "reconnecting"
+    flowing.last_frame_ns = None
+    assert health.unready(metrics)
+
+
+def test_the_status_tells_how_the_last_reload_went(metrics):
+    metrics.reloaded(refused="rtsp://u:secret@h is no camera")
+    found = health.status(metrics)["config"]
+    assert (found["generation"], found["refused"], found["refused_because"]) == (1, 1, "rtsp://***@h is no camera")

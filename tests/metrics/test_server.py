@@ -152,3 +152,23 @@ def test_a_port_in_use_names_it_and_the_mend(server, metrics):
 def test_what_is_no_address_is_refused(bind, metrics):
     with pytest.raises(PublishError, match="cannot be bound"):
         MetricsServer(bind, metrics)
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (b"Authorization: Bearer letmein", 200),
+        (b"authorization:bearer  letmein ", 200),
+        (b"Authorization: Bearer letmei", 401),
+        (b"Authorization: Bearer letmein2", 401),
+        (b"Authorization: Basic letmein", 401),
+        (b"X: Authorization: Bearer letmein", 401),
+        (b"Host: x", 401),
+    ],
+)
+@pytest.mark.parametrize("page", [b"metrics", b"livez", b"status", b"nothing"])
+def test_with_a_token_every_page_wants_it(metrics, header, code, page):
+    server = MetricsServer("127.0.0.1:0", metrics, token="letmein")
+    found = server.answer(b"GET /%s HTTP/1.1\r\n%s\r\n\r\n" % (page, header))[0]
+    assert found == (404 if code == 200 and page == b"nothing" else code)
+    server.close()

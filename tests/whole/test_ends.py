@@ -36,8 +36,9 @@ def manager(tmp_path):
 def test_systemd_is_told_of_each_stretch_of_the_daemon_s_life(house, model, clip, manager, tmp_path):
     config = house.config({"a": {**clip, "loop": True}}, model)
     daemon = house.start("serve", config, NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="60000000")
-    assert "STATUS=1 cameras" in manager("READY=1")
+    assert "STATUS=0 of 1 cameras online, 0 fps" in manager("READY=1")
     manager("WATCHDOG=1")
+    manager("STATUS=1 of 1 cameras online, ")
     config.write_text("cameras: [")
     daemon.send_signal(signal.SIGHUP)
     manager("RELOADING=1")
