@@ -16,7 +16,7 @@ from streamd import config, decode, infer
 from streamd.bench import TICK_S, WARM_S, Stretch, end_to_end, the_model
 from streamd.clock import Clock, StopGroup
 from streamd.corridor import Sink
-from streamd.errors import ModelError
+from streamd.errors import ModelError, SourceError
 from streamd.flow.pipeline import AnyStage, Pipeline
 from streamd.flow.stage import Feed, Stage, Work
 from streamd.frames import Frame, Notice
@@ -81,7 +81,8 @@ def bench(settings: config.Config, sink: Sink, clock: Clock, *, seconds: float, 
 
     Raises:
         ModelError: the cameras use several models, or one that does not run on a GPU.
-        SourceError: no frame was published within a round.
+        SourceError: no frame was published within a round, or none decoded.
+        DeviceError: there is no such GPU, or it has no memory left.
     """
     name = the_model(settings)
     model = settings.models[name]
@@ -138,7 +139,11 @@ class _Count(Work[Frame | Notice, None]):
 
 
 def bare_decode(settings: config.Config, gpu: Gpu | None, clock: Clock, seconds: float) -> float:
-    """Return the frames a second of the cameras alone, decoded where the model wants them."""
+    """Return the frames a second of the cameras alone, decoded where the model wants them.
+
+    Raises:
+        SourceError: there were none: a file that ended, cameras that are away.
+    """
     stop = StopGroup()
     counts: list[_Count] = []
     stages: list[AnyStage] = []
@@ -156,6 +161,12 @@ def bare_decode(settings: config.Config, gpu: Gpu | None, clock: Clock, seconds:
     pipeline.stop()
     while not pipeline.wait(TICK_S):
         pass
+    if pipeline.error is not None:
+        raise pipeline.error
+    if not frames:
+        raise SourceError(
+            f"no frame was decoded in {seconds:g} s", mend="give files `loop: true`, or check the cameras"
+        )
     return frames * 1e9 / wall_ns
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from streamd import bundled, config
 from streamd.clock import SystemClock
-from streamd.errors import ModelError
-from streamd.gpubench import bench
+from streamd.errors import ModelError, SourceError
+from streamd.gpubench import bare_decode, bench
 
 
 class Sink:
@@ -60,3 +60,10 @@ def test_a_round_measures_the_whole_and_its_parts(host_as_cuda, settings):
 def test_a_model_on_the_cpu_has_no_such_benchmark(settings):
     with pytest.raises(ModelError, match="runs on the cpu; set device: cuda:0"):
         bench(settings(), Sink(), SystemClock(), seconds=0.5, rounds=1)
+
+
+def test_cameras_that_have_ended_are_told(settings, tmp_path, write_clip):
+    camera = config.Camera(uri=str(write_clip(tmp_path / "clip.mp4", 3)), model="street", pace="asap")
+    ended = settings().model_copy(update={"cameras": {"left": camera}})
+    with pytest.raises(SourceError, match=r"no frame was decoded in 0\.1 s; give files `loop: true`"):
+        bare_decode(ended, None, SystemClock(), 0.1)
