@@ -45,7 +45,8 @@ def calibrate(
 ) -> Calibration:
     """Run every batch (N, C, H, W, preprocessed as the model wants it) and count what its tensors hold.
 
-    Memory is bounded by `budget` and the largest single tensor, whatever the model and however many batches.
+    Memory is bounded by `budget` and the largest single tensor, whatever the model and however many batches. A model
+    of a fixed batch is fed that many single pictures at a time; the last run is filled up with its own pictures again.
     `progress` is told the number of frames done. `whole` observes the head too (placement.plan).
 
     Raises:
@@ -63,8 +64,7 @@ def calibrate(
     result = Calibration(graph.sha256, "", 0, {name: Histogram() for name in names})
     by_channel = set(depthwise(graph).values())
     passes: dict[tuple[int, ...], _Pass] = {}
-    for batch in batches:
-        _check(graph, batch)
+    for batch, frames in _runs(graph, batches):
         if batch.shape not in passes:
             passes = {batch.shape: _Pass(graph, names, batch.shape, budget)}
         for name, value in passes[batch.shape](batch):
@@ -73,8 +73,8 @@ def calibrate(
                 others = tuple(axis for axis in range(value.ndim) if axis != 1)
                 largest = np.maximum(value.max(axis=others), -value.min(axis=others))
                 result.channels[name] = np.maximum(result.channels.get(name, largest), largest)
-        digest.update(np.ascontiguousarray(batch).data)
-        result.frames += batch.shape[0]
+        digest.update(np.ascontiguousarray(batch[:frames]).data)
+        result.frames += frames
         progress(result.frames)
     if not result.frames:
         raise DataError("the calibration set is empty", mend="name pictures, videos or batch files, or widen --part")
@@ -114,9 +114,26 @@ class _Pass:
                 yield name, values.pop(name)
 
 
-def _check(graph: Graph, batch: F32) -> None:
+def _runs(graph: Graph, batches: Iterable[F32]) -> Iterator[tuple[F32, int]]:
+    """Yield what the model is run on, and how many pictures of it are new."""
     (wanted,) = (value.type.tensor_type.shape.dim for value in graph.model.graph.input if value.name == graph.inputs[0])
     sizes = [dim.dim_value for dim in wanted]  # 0 where any size goes
+    held: list[F32] = []
+    for batch in batches:
+        if not sizes or sizes[0] < 2 or batch.shape[:1] != (1,):
+            _check(graph, batch, sizes)
+            yield batch, batch.shape[0]
+            continue
+        _check(graph, batch, [1, *sizes[1:]])
+        held.append(batch.copy())
+        if len(held) == sizes[0]:
+            yield np.concatenate(held), len(held)
+            held = []
+    if held:
+        yield np.concatenate([held[i % len(held)] for i in range(sizes[0])]), len(held)
+
+
+def _check(graph: Graph, batch: F32, sizes: list[int]) -> None:
     if len(sizes) != batch.ndim or any(size and size != has for size, has in zip(sizes, batch.shape, strict=False)):
         has, takes = ("x".join(str(size or "?") for size in shape) for shape in (batch.shape, sizes))
         raise DataError(f"a batch is {has}, {graph.name} takes {takes}", mend="preprocess to the model's own size")

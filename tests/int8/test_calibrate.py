@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import onnx
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from streamd.errors import DataError, ModelError
 from streamd.int8 import graph as graphs
 from streamd.int8.calibrate import calibrate, observed
+from streamd.int8.histogram import Histogram
 
 
 @pytest.fixture
@@ -103,3 +106,39 @@ def test_pictures_that_leave_everything_zero_are_refused(net):
     model = net.model(net.conv(net.layer("images", 3, 8, bias=False), 8, 4, bias=False), shape=(1, 3, 8, 8))
     with pytest.raises(DataError, match="every tensor was zero on every picture; name real pictures"):
         calibrate(graphs.prepare(model), [np.zeros((1, 3, 8, 8), np.float32)])
+
+
+def fixed(net, rows):
+    """A model that takes exactly so many pictures, and mixes nothing between them."""
+    return graphs.prepare(net.model(net.conv(net.layer("images", 3, 8, 3), 8, 4), shape=(rows, 3, 64, 64)))
+
+
+@pytest.mark.parametrize("count", [3, 6])
+def test_a_fixed_batch_sees_as_many_pictures_at_a_time(net, pictures, count):
+    shown = [pictures[i % 3] for i in range(count)]
+    result = calibrate(fixed(net, 3), iter(shown))
+    assert result.frames == count
+    assert result.histograms["images"].total == count * pictures[0].size
+    assert result.data_sha256 == hashlib.sha256(b"".join(one.tobytes() for one in shown)).hexdigest()
+
+
+def test_the_last_run_of_a_fixed_batch_is_filled_up_with_its_own(net, pictures):
+    buffer = np.empty_like(pictures[0])
+
+    def shown():
+        for picture in pictures:
+            buffer[...] = picture
+            yield buffer
+
+    seen = []
+    result = calibrate(fixed(net, 2), shown(), progress=seen.append)
+    assert (result.frames, seen) == (3, [2, 3])
+    expected = Histogram()
+    for index in (0, 1, 2, 2):
+        expected.add(pictures[index], "images")
+    np.testing.assert_array_equal(result.histograms["images"].counts, expected.counts)
+
+
+def test_a_picture_of_another_size_does_not_fit_a_fixed_batch(net, pictures):
+    with pytest.raises(DataError, match=r"a batch is 1x3x32x64, .* takes 1x3x64x64"):
+        calibrate(fixed(net, 2), [pictures[0][:, :, :32]])
