@@ -33,11 +33,12 @@ MEND = "calibrate again, or mend the line"
 
 @dataclass(slots=True)
 class Cache:
-    """What a cache holds: scales by tensor name, as TensorRT names tensors."""
+    """What a cache holds: scales by tensor name, as TensorRT names tensors, and the lines that they stand on."""
 
     version: tuple[int, int, int]
     algorithm: str
     scales: dict[str, float] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
 
 
 def read(path: Path) -> Cache:
@@ -47,7 +48,7 @@ def read(path: Path) -> Cache:
         DataError: the file is no cache, or a scale cannot be one; the line is named.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not a calibration cache", mend="name the text file that TensorRT wrote") from error
     except OSError as error:
@@ -60,15 +61,14 @@ def read(path: Path) -> Cache:
             mend=f"it reads TRT-<version>-<algorithm>, the algorithm one of {', '.join(ALGORITHMS)}",
         )
     cache = Cache(_version(int(header[1])), header[2])
-    lines: dict[str, int] = {}
     for number, line in enumerate(rest, 2):
         if line.strip():
             name, scale = _entry(line, f"{path}:{number}")
-            if name in lines:
-                raise DataError(f"{path}:{number}: {name} has a scale already, on line {lines[name]}", mend=MEND)
-            lines[name], cache.scales[name] = number, scale
-    _refuse_inverted(path, cache.scales, lines)
-    _refuse_empty(path, cache.scales, lines)
+            if name in cache.scales:
+                raise DataError(f"{path}:{number}: {name} has a scale already, on line {cache.lines[name]}", mend=MEND)
+            cache.lines[name], cache.scales[name] = number, scale
+    _refuse_inverted(path, cache)
+    _refuse_empty(path, cache)
     return cache
 
 
@@ -105,8 +105,11 @@ def choose(graph: Graph, placement: Placement, cache: Cache, path: Path) -> Scal
     What the cache does not know stays in floating point, and is remarked on.
 
     Raises:
-        DataError: the cache knows less than half of the tensors: it is of another model.
+        DataError: the cache knows less than half of the tensors: it is of another model. Or its picture is inverted.
     """
+    for name in graph.inputs:
+        if cache.scales.get(name, 0) >= TOP / 2:
+            raise _inverted(path, cache, name)
     amax = {name: cache.scales[name] * TOP for name in placement.tensors if name in cache.scales}
     if 2 * len(amax) < len(placement.tensors):
         missing = next(name for name in placement.tensors if name not in amax)
@@ -120,7 +123,7 @@ def choose(graph: Graph, placement: Placement, cache: Cache, path: Path) -> Scal
             scales.remarks.append(f"{name} is not in {path.name}: left in floating point")
     layers = set(placement.layers)
     for node in graph.nodes:
-        if node.name in layers and node.output[0] in cache.scales:
+        if node.name in layers and cache.scales.get(node.output[0], 0) >= DEAD:
             largest = cache.scales[node.output[0]] * TOP
             scales.bounds[node.output[0]] = (-largest, largest)
     return scales
@@ -143,24 +146,31 @@ def _entry(line: str, place: str) -> tuple[str, float]:
     return name, float(scale)
 
 
-def _refuse_inverted(path: Path, scales: Mapping[str, float], lines: Mapping[str, int]) -> None:
-    """Refuse 127 / amax in place of amax / 127: then most scales are above 1, or a picture's is 127."""
+def _refuse_inverted(path: Path, cache: Cache) -> None:
+    """Refuse 127 / amax in place of amax / 127: then most scales are above 1, or the first, a picture's, is 127."""
+    scales = cache.scales
     first = next(iter(scales), None)
     inverted = len(scales) >= MANY and statistics.median(scales.values()) > 1
     if first is not None and (inverted or scales[first] >= TOP / 2):
-        name = first if scales[first] > 1 else next(name for name in scales if scales[name] > 1)
-        raise DataError(
-            f"{path}:{lines[name]}: the scale of {name} is {scales[name]:g}, for values up to {scales[name] * TOP:g}",
-            mend="the file looks inverted: a scale is amax / 127, not 127 / amax",
-        )
+        raise _inverted(path, cache, next(name for name in scales if scales[name] > 1))
 
 
-def _refuse_empty(path: Path, scales: Mapping[str, float], lines: Mapping[str, int]) -> None:
+def _inverted(path: Path, cache: Cache, name: str) -> DataError:
+    scale = cache.scales[name]
+    return DataError(
+        f"{path}:{cache.lines.get(name, 1)}: the scale of {name} is {scale:g}, for values up to {scale * TOP:g}",
+        mend="the file looks inverted: a scale is amax / 127, not 127 / amax",
+    )
+
+
+def _refuse_empty(path: Path, cache: Cache) -> None:
     """Refuse a cache of dead tensors: one may be zero throughout, not most of them."""
+    scales = cache.scales
     dead = [name for name, scale in scales.items() if scale < DEAD]
     if 2 * len(dead) > len(scales):
+        first = dead[0]
         raise DataError(
-            f"{path}:{lines[dead[0]]}: the scale of {dead[0]} is {scales[dead[0]]:g}, and {len(dead)} of {len(scales)} "
+            f"{path}:{cache.lines[first]}: the scale of {first} is {scales[first]:g}, and {len(dead)} of {len(scales)} "
             f"are as small",
             mend="calibrate again, on real pictures",
         )

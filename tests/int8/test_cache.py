@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -161,3 +163,26 @@ def test_what_the_cache_does_not_know_stays_in_float_and_is_told(detector, tmp_p
 def test_the_cache_of_another_model_is_refused(detector, tmp_path):
     with pytest.raises(DataError, match="knows 1 of the"):
         cache.choose(detector, plan(detector), cache.Cache((8, 6, 0), "x", {"images": 0.01}), tmp_path / "x")
+
+
+def test_a_mark_of_windows_before_the_header_is_no_fault(tmp_path):
+    path = tmp_path / "c"
+    path.write_bytes(b"\xef\xbb\xbfTRT-8600-MinMaxCalibration\r\nimages: 3c010204\r\n")
+    assert cache.read(path).scales == {"images": pytest.approx(1 / 127)}
+
+
+def test_an_inverted_picture_is_refused_wherever_it_stands(tmp_path, detector):
+    scales = dict.fromkeys(plan(detector).tensors, 0.5) | {"images": 127.0}
+    scales["images"] = scales.pop("images")
+    path = tmp_path / "c"
+    cache.write(path, scales, "8.6.0")
+    with pytest.raises(DataError, match=rf":{len(scales) + 1}: the scale of images is 127, .*looks inverted"):
+        cache.choose(detector, plan(detector), cache.read(path), path)
+
+
+def test_a_dead_output_is_left_in_float_in_the_cpu_file(detector):
+    placement = plan(detector)
+    output = next(node.output[0] for node in detector.nodes if node.name == "down1")
+    scales = dict.fromkeys(placement.tensors, 0.5) | {output: 1e-45}
+    found = cache.choose(detector, placement, cache.Cache((8, 6, 0), "x", scales), Path("c"))
+    assert output not in found.bounds
