@@ -9,8 +9,8 @@ warns where it has to convert them; ONNX Runtime fuses some into operators that 
 casts away: the same integer layers come out with either, as tests/int8/test_tensorrt.py shows.
 
 In float32 stay, too, what ONNX's schemas give no float16 (NonMaxSuppression, Range), what does not take its type from
-an input (Cast, ConstantOfShape, Random*), branches and loops, and what is computed from shapes alone, where a rounding
-would be another size.
+an input (Cast, ConstantOfShape, Random*), operators that ONNX does not know and what comes after them, branches and
+loops, and what is computed from shapes alone, where a rounding would be another size.
 """
 
 from collections.abc import Collection, Generator, Iterator, Sequence
@@ -42,6 +42,7 @@ class _Halved:
         self._opsets = {entry.domain.removeprefix("ai.onnx"): entry.version for entry in source.model.opset_import}
         graph = source.model.graph
         values = [*graph.value_info, *graph.input, *graph.output]
+        self._known = {value.name for value in values} | set(source.initializers)
         self._floats = {value.name for value in values if value.type.tensor_type.elem_type == SINGLE}
         self._floats |= {name for name, tensor in self._source.initializers.items() if tensor.data_type == SINGLE}
         self._sizes = set(self._source.initializers)  # what is known without a picture
@@ -82,6 +83,8 @@ class _Halved:
             self._sizes.update(node.output)
         if sized or node.name in self._single or node.op_type in SCALED or bodies(node):
             return set()
+        if not self._known.issuperset(filter(None, (*node.input, *node.output))):
+            return set()  # after an operator that ONNX does not know: which of its inputs are floats, nobody tells
         try:
             schema = defs.get_schema(node.op_type, self._opsets.get(node.domain, 1), node.domain)
         except defs.SchemaError:

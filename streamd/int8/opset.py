@@ -29,17 +29,18 @@ def raised(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
         converted = version_converter.convert_version(copy, NEEDED)
     except (version_converter.ConvertError, RuntimeError) as error:
         raise ModelError(f"{name}: opset {version} cannot be raised to {NEEDED}: {_line(error)}", mend=MEND) from error
-    _compare(model, converted, f"{name}, raised from opset {version} to {NEEDED},")
+    _compare(model, converted, name, f"{name}, raised from opset {version} to {NEEDED}")
     return converted
 
 
-def _compare(before: onnx.ModelProto, after: onnx.ModelProto, what: str) -> None:
+def _compare(before: onnx.ModelProto, after: onnx.ModelProto, name: str, raised: str) -> None:
     feeds = noise(before)
-    expected = Session(before, what).run(feeds)
-    got = Session(after, what).run(feeds)
-    for name, value in expected.items():
-        if value.shape != got[name].shape or not np.allclose(value, got[name], rtol=1e-3, atol=1e-4, equal_nan=True):
-            raise ModelError(f"{what} answers differently in {name}", mend=MEND)
+    expected = Session(before, name).run(feeds)
+    got = Session(after, raised).run(feeds)
+    for output, value in expected.items():
+        same = got[output]
+        if value.shape != same.shape or not np.allclose(value, same, rtol=1e-3, atol=1e-4, equal_nan=True):
+            raise ModelError(f"{raised}, answers differently in {output}", mend=MEND)
 
 
 def noise(model: onnx.ModelProto) -> dict[str, Array]:

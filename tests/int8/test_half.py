@@ -96,3 +96,16 @@ def test_a_branch_stays_in_single_precision_and_reads_what_it_needs(net, halved)
 def test_tensors_in_a_list_stay_in_single_precision(net, halved):
     parts = net.node("SequenceConstruct", net.node("Relu", "images"), net.node("Neg", "images"))
     halved(net.model(net.node("Relu", net.node("ConcatFromSequence", parts, axis=1))))
+
+
+def test_what_comes_after_an_operator_of_others_stays_in_float32(net, run, pictures):
+    made = net.node("Relu", net.conv("images", 3, 4), name="other")
+    model = net.model(net.conv(net.node("Relu", made), 4, 4))
+    (other,) = (node for node in model.graph.node if node.name == "other")
+    other.op_type, other.domain = "Gelu", "com.microsoft"
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    graph = graphs.prepare(model)
+    half = to_half(graph.model, "net")
+    expected = run(graph.model, pictures[0])
+    for name, value in run(half, pictures[0]).items():
+        np.testing.assert_allclose(value, expected[name], rtol=0.01, atol=0.01)
