@@ -22,6 +22,7 @@ Array = npt.NDArray[Any]
 IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 VIDEOS = {".avi", ".h264", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm"}
 LISTS = {".txt", ".list"}
+CAMERAS = {".yaml", ".yml"}  # which no file here is read for: see streamd/cli/calibrate.py
 KINDS = f"name {', '.join(sorted(IMAGES | VIDEOS | LISTS))}, a folder, or a TensorRT sample batch file"
 
 
@@ -108,6 +109,10 @@ def _files(path: Path) -> list[Path]:
             raise DataError(f"{path}: no such file or folder", mend="correct the path")
         if not path.is_file():  # a pipe would wait for its writer
             raise DataError(f"{path}: is a pipe or a device", mend=KINDS)
+        if path.suffix.lower() in CAMERAS:
+            raise DataError(
+                f"{path}: names cameras, not pictures", mend="run `streamd calibrate` on them and give --calibration"
+            )
         if path.suffix.lower() in LISTS:
             return _listed(path)
         if path.suffix.lower() not in IMAGES | VIDEOS and not batch_files.looks_like_one(path):
@@ -131,7 +136,8 @@ def _inside(folder: Path) -> list[Path]:
 
 def _listed(path: Path) -> list[Path]:
     found = []
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    text = path.read_text("utf-8-sig", "surrogateescape")  # a name is bytes to Linux; Windows editors put a mark first
+    for number, line in enumerate(text.splitlines(), 1):
         name = line.strip()
         if not name or name.startswith("#"):
             continue
@@ -143,6 +149,8 @@ def _listed(path: Path) -> list[Path]:
             raise DataError(
                 f"{path}:{number}: lists {name[:200]!r}: no such file", mend="write one existing file a line"
             )
+        if Path(name).suffix.lower() not in IMAGES | VIDEOS and not batch_files.looks_like_one(path.parent / name):
+            raise DataError(f"{path}:{number}: {name} is neither a picture, a video nor a batch file", mend=KINDS)
         found.append(path.parent / name)
     if not found:
         raise DataError(f"{path}: lists nothing", mend="write one existing file a line")

@@ -143,3 +143,25 @@ def test_a_video_without_frames_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "pictures", lambda _: iter(()))
     with pytest.raises(DataError, match=r"none\.mp4: its video holds no frames"):
         list(shown(Sources(videos=(tmp_path / "none.mp4",)), 5))
+
+
+@pytest.mark.parametrize("name", ["1.png", "caf\xe9.png"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_list_may_come_from_windows_and_names_may_be_any_bytes(folder, name, mark):
+    raw = name.encode("latin-1")
+    (folder / "0.png").rename(folder / os.fsdecode(raw))
+    (folder / "list.txt").write_bytes(mark + raw + b"\r\n")
+    assert [os.fsencode(path.name) for path in find([folder / "list.txt"]).images] == [raw]
+
+
+def test_a_line_of_a_list_that_is_of_no_kind_is_named(folder):
+    (folder / "other.txt").write_text("1.png\n")
+    (folder / "list.txt").write_text("1.png\nother.txt\n")
+    with pytest.raises(DataError, match=r"list\.txt:2: other\.txt is neither a picture"):
+        find([folder / "list.txt"])
+
+
+def test_cameras_are_sent_to_calibrate(tmp_path):
+    (tmp_path / "cams.yaml").write_text("cameras: {}\n")
+    with pytest.raises(DataError, match=r"cams\.yaml: names cameras, .*run `streamd calibrate`"):
+        find([tmp_path / "cams.yaml"])
