@@ -29,7 +29,7 @@ PATH = click.Path(path_type=Path)
 
 @click.command("quantize")
 @click.argument("model", type=PATH)
-@click.option("--data", multiple=True, type=PATH, help="What to calibrate on, as for `calibrate`; a quarter judges.")
+@click.option("--data", multiple=True, type=PATH, help="As for `calibrate`, but for cameras; a quarter judges.")
 @click.option("--calibration", type=PATH, help="What `streamd calibrate` wrote.")
 @click.option("--cache", type=PATH, help="A calibration cache of TensorRT 10 or older.")
 @click.option("--method", default="best", show_default=True, type=click.Choice([*METHODS, "best"]))
@@ -125,7 +125,7 @@ def check_plan(plan: "Placement", model: str, given: dict[str, Any]) -> None:
     options = [f"--{name.replace('_', '-')}" for name in ("keep_float", "only") if given[name]]
     if options:
         raise ModelError(
-            f"{model}: {' and '.join(options)} leave nothing to quantize", mend="`--list` prints what there is"
+            f"{model}: nothing is left to quantize with {' and '.join(options)}", mend="`--list` prints what there is"
         )
     raise ModelError(f"{model}: has no layer that INT8 would serve", mend="name a model with convolutions, or serve it")
 
@@ -243,13 +243,13 @@ def write(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict
     if given["write_cache"] is not None:
         cache.write(given["write_cache"], cache.known(scales), given["tensorrt_version"])
         paths.append(given["write_cache"])
+    click.echo(f"wrote {', '.join(map(str, paths))}")
     for remark in scales.remarks:
         click.echo(f"note: {remark}", err=True)
     if judge is None:
         click.echo("not judged: name pictures with --judge", err=True)
     else:
         click.echo(report(piece, trial, judge, paths[1]))
-    click.echo(f"wrote {', '.join(map(str, paths))}")
 
 
 def tell(trial: "Trial") -> None:

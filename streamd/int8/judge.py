@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
 
+from streamd.errors import ModelError
 from streamd.frames import Picture
 from streamd.infer.session import SILENT
 from streamd.preprocess.host import HostPreprocess
@@ -97,29 +98,49 @@ class Judge:
 
 
 def saving(single: Path, integer: Path, picture: Picture) -> Saving:
-    """Profile both files on one picture, in turn with themselves, and return where the time went."""
-    floats, codes = _by_operator(single, picture), _by_operator(integer, picture)
+    """Profile both files on one picture, in turn, so that what else the machine does falls on both.
+
+    Raises:
+        ModelError: a file cannot be used, or there is no room for the profiles.
+    """
+    with tempfile.TemporaryDirectory(prefix="streamd-profile-") as folder:
+        profiled = [_Profiled(path, picture, Path(folder) / str(i)) for i, path in enumerate((single, integer))]
+        for _ in range(RUNS):
+            for one in profiled:
+                one.run()
+        floats, codes = (one.by_operator() for one in profiled)
     pairs = codes.get("QuantizeLinear", 0.0), codes.get("DequantizeLinear", 0.0)
     return Saving(sum(floats.values()), sum(codes.values()) - sum(pairs), *pairs)
 
 
-def _by_operator(path: Path, picture: Picture) -> dict[str, float]:
-    """Return the milliseconds of a run that each kind of operator takes: the median over runs."""
-    with tempfile.TemporaryDirectory(prefix="streamd-profile-") as folder, closing(Served(path, Options())) as served:
-        spec = served.manifest.input
-        row = np.empty((max(served.manifest.batch, 1), spec.channels, spec.height, spec.width), spec.dtype)
+class _Profiled:
+    """A model that is fed with one picture, and tells where the time of a run goes."""
+
+    def __init__(self, path: Path, picture: Picture, prefix: Path) -> None:
+        with closing(Served(path, Options())) as served:
+            spec, rows = served.manifest.input, max(served.manifest.batch, 1)
+        row = np.empty((rows, spec.channels, spec.height, spec.width), spec.dtype)
         for one in row:
             HostPreprocess(spec)(picture, one)
         options = ort.SessionOptions()
         options.enable_profiling = True
-        options.profile_file_prefix = str(Path(folder) / "run")
+        options.profile_file_prefix = str(prefix)
         options.log_severity_level = SILENT
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        for _ in range(RUNS):
-            session.run(None, {spec.name: row})
-        events = json.loads(Path(session.end_profiling()).read_text("utf-8"))
-    spent: dict[str, dict[str, list[float]]] = {}
-    for event in events:
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
-            spent.setdefault(event["args"]["op_name"], {}).setdefault(event["name"], []).append(event["dur"] / 1e3)
-    return {kind: sum(float(np.median(times)) for times in nodes.values()) for kind, nodes in spent.items()}
+        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._feed = {spec.name: row}
+
+    def run(self) -> None:
+        self._session.run(None, self._feed)
+
+    def by_operator(self) -> dict[str, float]:
+        """End, and return the milliseconds of a run that each kind of operator takes: the median over runs."""
+        profile = Path(self._session.end_profiling())
+        try:
+            events = json.loads(profile.read_text("utf-8"))
+        except (OSError, ValueError) as error:  # ONNX Runtime says nothing of what it could not write
+            raise ModelError(f"{profile}: ONNX Runtime's profile is cut off", mend="make room there") from error
+        spent: dict[str, dict[str, list[float]]] = {}
+        for event in events:
+            if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+                spent.setdefault(event["args"]["op_name"], {}).setdefault(event["name"], []).append(event["dur"] / 1e3)
+        return {kind: sum(float(np.median(times)) for times in nodes.values()) for kind, nodes in spent.items()}

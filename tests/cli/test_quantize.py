@@ -16,7 +16,7 @@ from streamd import manifest
 from streamd.cli import calibrate as calibrate_command
 from streamd.cli import group, quantize
 from streamd.errors import SourceError
-from streamd.int8 import data
+from streamd.int8 import data, report
 from streamd.int8 import graph as graphs
 from streamd.manifest import Input, Manifest
 
@@ -140,9 +140,15 @@ def test_a_cache_may_stand_beside_the_files_in_a_folder_that_is_made(made, tmp_p
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--keep-float", ".*"), "net.onnx: --keep-float leave nothing to quantize; `--list` prints what there is"),
-        (("--only", "Flatten.*"), "net.onnx: --only leave nothing to quantize"),
-        (("--only", "stem", "--keep-float", "stem"), "net.onnx: --keep-float and --only leave nothing"),
+        (
+            ("--keep-float", ".*"),
+            "net.onnx: nothing is left to quantize with --keep-float; `--list` prints what there is",
+        ),
+        (("--only", "Flatten.*"), "net.onnx: nothing is left to quantize with --only"),
+        (
+            ("--only", "stem", "--keep-float", "stem"),
+            "net.onnx: nothing is left to quantize with --keep-float and --only",
+        ),
         (("--only", "nowhere"), "no node is named 'nowhere'; `streamd quantize --list` prints the names"),
         (("--keep-float", "("), "'(': neither a node nor a regular expression: missing ), unterminated subpattern at"),
     ],
@@ -266,3 +272,26 @@ def test_cameras_that_give_no_frame_are_given_up(tmp_path, monkeypatch):
     (tmp_path / "cams.yaml").write_text(text)
     with pytest.raises(SourceError, match=r"cams\.yaml: no camera gave a frame for"):
         next(calibrate_command.watched(tmp_path / "cams.yaml", 3, 1))
+
+
+def test_a_model_of_a_fixed_batch_is_quantized(tmp_path, made, small_model):
+    model = type(small_model).FromString(small_model.SerializeToString())
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[0].dim_value = 3
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    manifest.save(Manifest("classify", tuple("abcd"), Input("images", 16, 16)), tmp_path / "net.onnx")
+    options = ("--data", made / "pictures", "--method", "mse", "--min-agreement", "0", "--bias-correction")
+    done = streamd("quantize", tmp_path / "net.onnx", *options, "--out", tmp_path / "int8")
+    assert done.exit_code == 0, done.output
+    assert "judged on 2 pictures" in done.output
+
+
+def test_a_report_that_fails_leaves_it_told_what_was_written(made, tmp_path, monkeypatch):
+    def full(*_):
+        raise SourceError("no room for the report")
+
+    monkeypatch.setattr(report, "report", full)
+    options = ("--data", made / "pictures", "--method", "mse", "--min-agreement", "0")
+    done = streamd("quantize", made / "net.onnx", *options, "--out", tmp_path / "int8")
+    assert done.exit_code == 1
+    assert f"wrote {tmp_path / 'int8' / 'net.trt.onnx'}" in done.stdout
