@@ -59,6 +59,8 @@ class OnDevice:
 
     def __init__(self, gpu: Gpu) -> None:
         self._gpu = gpu
+        self._stream = gpu.stream()
+        self._readable = gpu.event()
         self._context: CudaContext | None = None
 
     def takes(self, picture: Picture | Surface) -> bool:
@@ -73,10 +75,11 @@ class OnDevice:
     def __call__(self, picture: Picture | Surface) -> av.VideoFrame:
         """Return `picture` as a frame, once it is ready: NVENC waits for no stream of ours."""
         assert isinstance(picture, Surface)
-        if picture.ready is not None:
-            picture.ready.synchronize()
         rows = picture.height + picture.height // 2
         with self._gpu.active():
+            self._gpu.order([picture], self._stream)
+            self._readable.record(self._stream)
+            self._readable.synchronize()
             self._context = self._context or self._current()
             memory: Any = cast(Any, self._gpu.memory(picture.pixels, rows * picture.pitch, picture.owner))
             planes = memory.reshape(rows, picture.pitch)[:, : picture.width]

@@ -167,10 +167,12 @@ def test_a_canvas_is_lent_until_its_frame_is_gone(host_gpu):
 
 def test_a_frame_on_the_device_waits_until_the_surface_is_ready(host_gpu, monkeypatch):
     surface = canvas(host_gpu, np.random.default_rng(4), 64, 48)
-    waited = []
-    monkeypatch.setattr(surface.ready, "synchronize", lambda: waited.append(surface))
-    OnHost(host_gpu)(surface)
-    assert waited == [surface]
+    feed, order, done = OnHost(host_gpu), host_gpu.order, []
+    monkeypatch.setattr(host_gpu, "order", lambda *a: done.append(("order", *a)) or order(*a))
+    monkeypatch.setattr(feed._readable, "record", lambda stream: done.append(("record", stream)))
+    monkeypatch.setattr(feed._readable, "synchronize", lambda: done.append(("wait",)))
+    feed(surface)
+    assert done == [("order", [surface], feed._stream), ("record", feed._stream), ("wait",)]
 
 
 def test_nvenc_takes_a_surface_whose_chroma_stands_behind_its_luma_and_no_other(host_gpu):
