@@ -28,5 +28,5 @@ def _of_model(model: Model) -> list[str]:
     if model.device == "cpu":
         return []
     gpu = model.device if ":" in model.device else f"{model.device}:0"
-    runtime = "TensorRT" if model.path.lower().endswith(".engine") else "ONNX Runtime CUDA"
+    runtime = "TensorRT" if model.path.endswith(".engine") else "ONNX Runtime CUDA"
     return ["driver", gpu, "CuPy", runtime]

@@ -13,7 +13,6 @@ def needed(tmp_path):
     """What a configuration needs beyond the base, by who needs it."""
     (tmp_path / "m.onnx").write_bytes(b"")
     (tmp_path / "m.engine").write_bytes(b"")
-    (tmp_path / "M.ENGINE").write_bytes(b"")
     (tmp_path / "key").write_text("k" * 40)
 
     def needed(models, publish="{}", camera_model="a"):
@@ -38,9 +37,8 @@ def test_a_model_on_a_gpu_needs_that_gpu(needed):
     assert found == dict.fromkeys(GPU | {"cuda:1", "ONNX Runtime CUDA"}, "models.a")
 
 
-@pytest.mark.parametrize("path", ["m.engine", "M.ENGINE"])
-def test_an_engine_needs_tensorrt_and_cuda_is_the_first_gpu(needed, path):
-    found = needed(f"{{a: {{path: {path}, device: cuda}}}}")
+def test_an_engine_needs_tensorrt_and_cuda_is_the_first_gpu(needed):
+    found = needed("{a: {path: m.engine, device: cuda}}")
     assert found == dict.fromkeys(GPU | {"cuda:0", "TensorRT"}, "models.a")
 
 
