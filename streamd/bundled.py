@@ -1,13 +1,13 @@
 """Where the files that ship with streamd are, in a wheel and in a checkout alike.
 
-`assets` lies inside the package. `kernels` and `configs` stand at the top of a checkout; the wheel carries them
+`assets` lies inside the package. The others stand at the top of a checkout; the wheel carries them
 inside the package (pyproject.toml, `force-include`), and an editable install finds the checkout's.
 """
 
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["assets", "kernels", "configs"]
+Kind = Literal["assets", "kernels", "configs", "systemd"]
 
 
 def folder(kind: Kind) -> Path:

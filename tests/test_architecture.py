@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "streamd"
 
 LEAVES = {
     "bundled", "checkup", "clock", "config", "errors", "frames", "letterbox", "log", "manifest", "metrics",
-    "notify", "output", "scenes", "secrecy", "slots", "units", "uri", "wire", "yamlfile",
+    "notify", "output", "scenes", "secrecy", "service", "slots", "units", "uri", "wire", "yamlfile",
 }  # fmt: skip
 ROOMS = {"decode", "preprocess", "infer", "postprocess", "annotate", "encode", "publish", "client"}
 WORKSHOP = {"int8", "engine", "score"}

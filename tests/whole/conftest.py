@@ -31,16 +31,14 @@ class House:
         return path
 
     def start(self, *arguments, **environment):
-        """Start a command; what it prints goes to files, since nobody reads along."""
+        """Start a command of ours."""
+        return self.spawn([sys.executable, "-m", "streamd", *map(str, arguments)], {**os.environ, **environment})
+
+    def spawn(self, command, environment):
+        """Start a process; what it prints goes to files, since nobody reads along."""
         number = len(self._running)
         with (self.folder / f"{number}.out").open("w") as out, (self.folder / f"{number}.err").open("w") as err:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "streamd", *map(str, arguments)],
-                stdout=out,
-                stderr=err,
-                cwd=self.folder,
-                env={**os.environ, **environment},
-            )
+            process = subprocess.Popen(command, stdout=out, stderr=err, cwd=self.folder, env=environment)
         self._running.append(process)
         return process
 

@@ -1,0 +1,41 @@
+"""Where the pages of a daemon are: written as ADDRESS:PORT, or found in its configuration."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+DEFAULT = "127.0.0.1:9464"
+
+
+class Pages(NamedTuple):
+    """Where the pages are, and the token that they want; none where it is empty."""
+
+    address: str
+    token: str = ""
+
+
+def pages(where: str, token_file: Path | None = None) -> Pages:
+    """Return what is meant by ADDRESS:PORT, http://ADDRESS:PORT or the file of a configuration.
+
+    Raises:
+        ConfigError: the file cannot be used, or that of a token.
+        ClientError: the configuration has no `metrics`.
+    """
+    from streamd import config  # noqa: PLC0415 - pydantic is slow to start
+    from streamd.errors import ClientError  # noqa: PLC0415 - likewise
+
+    token = "" if token_file is None else config.read_secret(token_file)
+    if not where.endswith((".yaml", ".yml")) and not Path(where).is_file():
+        return Pages(where.removeprefix("http://").rstrip("/"), token)
+    settings = config.load(Path(where), os.environ)
+    if settings.metrics is None:
+        raise ClientError(f"{where} has no `metrics:`", mend="write it, and restart the daemon")
+    if not token and settings.metrics.token_file is not None:
+        token = config.read_secret(config.locate(settings.metrics.token_file, settings.base))
+    return Pages(here(settings.metrics.bind), token)
+
+
+def here(bind: str) -> str:
+    """Return the address to call where `bind` is the one that is listened at."""
+    host, _, port = bind.rpartition(":")
+    return f"{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]', '*': '127.0.0.1'}.get(host, host) }:{port}"

@@ -1,0 +1,33 @@
+import pytest
+
+from streamd.client.processes import serving
+
+
+@pytest.fixture
+def proc(tmp_path):
+    """A /proc of our own; returns it and what makes a process."""
+    folder = tmp_path / "proc"
+    folder.mkdir()
+    (folder / "version").write_text("x")
+
+    def process(number, *arguments, cwd=tmp_path):
+        (folder / str(number)).mkdir()
+        (folder / str(number) / "cmdline").write_bytes(b"\0".join(each.encode() for each in arguments) + b"\0")
+        (folder / str(number) / "cwd").symlink_to(cwd)
+
+    return folder, process
+
+
+def test_a_daemon_is_found_by_its_file(proc, tmp_path):
+    folder, process = proc
+    (tmp_path / "cams.yaml").write_text("")
+    (tmp_path / "other.yaml").write_text("")
+    process(10, "/opt/python", "/opt/bin/streamd", "serve", "cams.yaml")
+    process(11, "python", "-m", "streamd", "serve", "--wait-for", "video", str(tmp_path / "cams.yaml"))
+    process(12, "python", "/opt/bin/streamd", "serve", "other.yaml")
+    process(13, "vi", "cams.yaml")
+    process(14, "python", "/opt/bin/streamd", "reload", "cams.yaml")
+    process(15, "python", "/opt/bin/streamd", "serve", "cams.yaml", cwd=tmp_path / "proc")
+    process(16)
+    assert serving(tmp_path / "cams.yaml", folder) == [10, 11]
+    assert serving(tmp_path / "missing.yaml", folder) == []
