@@ -59,6 +59,7 @@ class _Writer:
         self._graph = graph
         self._profile = profile
         self._scales = scales.activations
+        self._codes = scales.weights if profile.top == TOP else {}  # codes of 8 bits are of no use where 7 must do
         stems = _stems(graph, placement) if profile.integer_layers else set()
         self._layers = set(placement.layers) - stems
         self._leaves = placement.leaves
@@ -139,7 +140,8 @@ class _Writer:
             return
         bias = self._graph.constant(original.input[2]) if len(original.input) > 2 and original.input[2] else None
         input_scale = self._scales[original.input[0]]
-        codes, scale = quantize_weight(weight, axis, bias, input_scale, top=self._profile.top)
+        rounded = self._codes.get(node.name)
+        codes, scale = rounded or quantize_weight(weight, axis, bias, input_scale, top=self._profile.top)
         yield self._dequantize(node, 1, codes, scale, axis)
         if bias is not None and self._profile.integer_layers and bias.shape == scale.shape:
             product = (scale.astype(np.float64) * input_scale).astype(np.float32)

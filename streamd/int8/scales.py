@@ -35,11 +35,13 @@ WIDEST_BIAS = 2**30  # in units of input scale times weight scale; int32 holds t
 class Scales:
     """The scale of every quantized tensor, and the (low, high) of every layer's output, which the CPU file needs.
 
-    `remarks` tells in words what was out of the ordinary.
+    `weights` has the codes (-127..127) and scales of layers whose weights are not to be rounded to nearest
+    (streamd/int8/refine). `remarks` tells in words what was out of the ordinary.
     """
 
     activations: dict[str, float] = field(default_factory=dict)
     bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
+    weights: dict[str, tuple[I8, F32]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
 

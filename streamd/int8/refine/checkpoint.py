@@ -1,0 +1,72 @@
+"""Work that takes hours, kept as it gets done: one file a finished step, written whole, and only ever used by its like.
+
+Every file carries a key, made of all that the result depends on; a file of another key is as good as none.
+"""
+
+import contextlib
+import hashlib
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from streamd import output
+from streamd.errors import DataError
+from streamd.int8.session import Array
+
+KEY = "__key__"
+
+
+class Checkpoint:
+    """The folder `path`; None keeps nothing."""
+
+    def __init__(self, path: Path | None, key: str) -> None:
+        self.path, self._key = path, key
+
+    def load(self, name: str) -> dict[str, Array] | None:
+        """Return what was saved under `name` with the same key; None where nothing was, or it is no longer whole."""
+        if self.path is None:
+            return None
+        try:
+            with np.load(self._file(name), allow_pickle=False) as file:
+                values = {item: file[item] for item in file.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            return None
+        return values if str(values.pop(KEY, "")) == self._key else None
+
+    def save(self, name: str, values: Mapping[str, Array]) -> None:
+        """Keep `values` under `name`.
+
+        Raises:
+            DataError: they cannot be written.
+        """
+        if self.path is None:
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with output.whole(self._file(name)) as part, part.open("wb") as file:
+                np.savez(file, **{KEY: np.asarray(self._key)}, **values)  # type: ignore[arg-type]  # a name may be any
+        except OSError as error:
+            raise DataError(f"{self.path}: {error.strerror}", mend="make room, or name another folder") from error
+
+    def clear(self) -> None:
+        """Remove what was kept, and the folder where nothing else is in it."""
+        if self.path is None or not self.path.is_dir():
+            return
+        for file in self.path.glob("*.npz"):
+            file.unlink()
+        with contextlib.suppress(OSError):  # somebody keeps something else there
+            self.path.rmdir()
+
+    def _file(self, name: str) -> Path:
+        assert self.path is not None
+        return self.path / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.npz"
+
+
+def key(parts: Iterable[object], inputs: Iterable[Array]) -> str:
+    """Return the key of work that depends on `parts`, told apart as text, and on the pictures `inputs`."""
+    digest = hashlib.sha256(repr(list(parts)).encode())
+    for one in inputs:
+        digest.update(np.ascontiguousarray(one).data)
+    return digest.hexdigest()

@@ -1,0 +1,194 @@
+"""Quantization-aware training by distillation: the quantized network learns to answer what the float model answers.
+
+No labels: the teacher is the float model, the loss is on the raw answers of its last layers before any decoding, each
+relative to how much it varies, and where asked also on the tensors that several layers read, the ends of blocks.
+Pictures are flipped left to right at random, and may be cut to windows. Adam, a cosine schedule after a short warm-up,
+and a moving average of all parameters, which is what is kept.
+
+Sources: the recipe of NVIDIA's yolo_deepstream (facts C.3: MSE against the float model, small learning rate, head in
+float); scales as in LSQ (fake.py); the rest is standard.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from streamd.int8.graph import Graph
+from streamd.int8.placement import Placement
+from streamd.int8.refine import crops
+from streamd.int8.refine.checkpoint import Checkpoint, key
+from streamd.int8.refine.network import Network
+from streamd.int8.refine.student import Student, averages
+from streamd.int8.scales import Scales
+from streamd.int8.sensitivity.parts import last_tensors
+from streamd.int8.session import Array
+
+WARM_UP = 0.05  # of the steps
+STRIDE = 32  # pixels: windows begin where every level of a detector has a cell begin
+EVERY = 50  # steps between two checkpoints
+STATE = "training"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Train for so many steps, each on a `window` (0: the whole) of each of `batch` pictures."""
+
+    steps: int = 1000
+    batch: int = 4
+    rate: float = 1e-4  # of weights and biases; that of the logarithms of scales is ten times as much
+    learn_scales: bool = True
+    blocks: bool = False  # the loss is also on what blocks give
+    window: int = 0
+    average: float = 0.98  # of the moving average, a step
+    device: str = "cpu"
+    seed: int = 0
+
+
+def train(
+    graph: Graph,
+    placement: Placement,
+    scales: Scales,
+    inputs: Sequence[Array],
+    options: Options,
+    checkpoint: Checkpoint | None = None,
+    *,
+    advance: Callable[[int], None] = lambda _: None,
+    tell: Callable[[float], None] = lambda _: None,
+) -> tuple[Graph, Scales]:
+    """Return a copy of `graph` with trained weights and biases, and the scales that go with it.
+
+    `inputs` are what the model is fed, one array a picture. `checkpoint` keeps the state every 50 steps, and gives
+    back that of an earlier, interrupted, run. `advance` is called with the number of steps done, `tell` with the loss.
+
+    Raises:
+        ModelError: the model has an operator that torch is not taught here.
+        DataError: the checkpoint cannot be written.
+    """
+    torch.manual_seed(options.seed)
+    training = _Training(graph, placement, scales, inputs, options)
+    checkpoint = checkpoint or Checkpoint(None, "")
+    training.resume(checkpoint.load(STATE))
+    advance(training.step)
+    while training.step < options.steps:
+        tell(training.go())
+        advance(1)
+        if training.step % EVERY == 0 and training.step < options.steps:
+            checkpoint.save(STATE, training.state())
+    return training.written(graph)
+
+
+def work(graph: Graph, placement: Placement, scales: Scales, inputs: Sequence[Array], options: Options) -> str:
+    """Return the key of this work, for a Checkpoint: other data or settings make another."""
+    about = (graph.sha256, placement.layers, sorted(scales.activations.items()), replace(options, device=""))
+    return key(about, inputs)
+
+
+def block_ends(graph: Graph, placement: Placement) -> list[str]:
+    """Return the quantized tensors that several nodes read: where branches part, the ends of blocks."""
+    return [name for name, readers in placement.readers.items() if len(readers) > 1 and name not in graph.inputs]
+
+
+class _Training:
+    def __init__(
+        self, graph: Graph, placement: Placement, scales: Scales, inputs: Sequence[Array], options: Options
+    ) -> None:
+        self._options, self._inputs = options, [{graph.inputs[0]: one} for one in inputs]
+        outputs = list(last_tensors(graph)) + (block_ends(graph, placement) if options.blocks else [])
+        self._network = Network(graph, outputs, placement, options.device)
+        self._student = Student(self._network, placement, scales, learn_scales=options.learn_scales)
+        groups = [{"params": self._student.values, "lr": options.rate}]
+        if self._student.steps:
+            groups.append({"params": self._student.steps, "lr": 10 * options.rate})
+        self._rates = [options.rate, 10 * options.rate]
+        self._adam = torch.optim.Adam(groups)
+        self._average = averages(self._student.parameters)
+        self._spreads: dict[str, float] = {}
+        self._size = options.window if crops.able(self._network, self._inputs[0]) else 0
+        self.step = 0
+
+    def go(self) -> float:
+        """Do one step and return its loss."""
+        random = np.random.default_rng((self._options.seed, self.step))
+        for group, rate in zip(self._adam.param_groups, self._rates, strict=False):
+            group["lr"] = rate * schedule(self.step, self._options.steps)
+        self._adam.zero_grad()
+        chosen = random.integers(len(self._inputs), size=self._options.batch).tolist()
+        portions = [chosen] if self._network.batches else [[one] for one in chosen]
+        total = 0.0
+        for portion in portions:
+            loss = self._loss(portion, random) / len(portions)
+            loss.backward()
+            total += float(loss.detach())
+        self._adam.step()
+        self.step += 1
+        keep = min(self._options.average, self.step / (self.step + 10))
+        with torch.no_grad():
+            for mean, now in zip(self._average, self._student.parameters, strict=True):
+                mean.lerp_(now, 1 - keep)
+        return total
+
+    def state(self) -> dict[str, Array]:
+        """Return all that the next step depends on."""
+        flat = {"step": np.asarray(self.step)}
+        for i, (now, mean) in enumerate(zip(self._student.parameters, self._average, strict=True)):
+            moments = self._adam.state[now]
+            flat |= {f"{i}/now": _plain(now), f"{i}/mean": _plain(mean)}
+            flat |= {f"{i}/first": _plain(moments["exp_avg"]), f"{i}/second": _plain(moments["exp_avg_sq"])}
+        for name, value in self._spreads.items():
+            flat[f"spread/{name}"] = np.asarray(value)
+        return flat
+
+    def resume(self, state: Mapping[str, Array] | None) -> None:
+        """Go on from what `state` returned; None: from the beginning."""
+        if state is None:
+            return
+        self.step = int(state["step"])
+        self._spreads = {name[7:]: float(value) for name, value in state.items() if name.startswith("spread/")}
+        with torch.no_grad():
+            for i, (now, mean) in enumerate(zip(self._student.parameters, self._average, strict=True)):
+                now.copy_(torch.from_numpy(state[f"{i}/now"]))
+                mean.copy_(torch.from_numpy(state[f"{i}/mean"]))
+                moments = (torch.from_numpy(state[f"{i}/{which}"]).to(now.device) for which in ("first", "second"))
+                first, second = moments
+                self._adam.state[now] = {"step": torch.tensor(float(self.step)), "exp_avg": first, "exp_avg_sq": second}
+
+    def written(self, graph: Graph) -> tuple[Graph, Scales]:
+        """Return the average of what was learned, as numbers."""
+        with torch.no_grad():
+            for mean, now in zip(self._average, self._student.parameters, strict=True):
+                now.copy_(mean)
+        return self._student.written(graph)
+
+    def _loss(self, chosen: Sequence[int], random: np.random.Generator) -> Tensor:
+        names = self._network.inputs
+        windows = []
+        if self._size:
+            sides = self._inputs[0][names[0]].shape[2:]
+            windows = crops.drawn(sides, len(chosen), self._size, random, STRIDE)
+        feeds = crops.stacked(self._inputs, names, chosen, windows, self._options.device)
+        if random.random() < 0.5:
+            feeds = {name: value.flip(-1) for name, value in feeds.items()}
+        with torch.no_grad():
+            wanted = self._network.run(feeds)
+        made = self._student.run(feeds)
+        for name, value in wanted.items():
+            self._spreads.setdefault(name, max(float(value.var()), 1e-12))
+        parts = [functional.mse_loss(made[name], wanted[name]) / self._spreads[name] for name in wanted]
+        return sum(parts) / len(parts)
+
+
+def schedule(step: int, steps: int) -> float:
+    """Return the learning rate at `step`, of 1: a line up during the warm-up, then half a cosine down."""
+    warm = max(1, round(WARM_UP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
+
+
+def _plain(value: Tensor) -> Array:
+    return np.asarray(value.detach().cpu().numpy())

@@ -1,0 +1,134 @@
+"""A network under quantization-aware training: its weights, biases and scales as parameters, and back to numbers.
+
+It starts as plain quantization left it. The layers that stay in float, the head among them, are not trained. Tensors
+that share a scale share the parameter. Scales are trained as logarithms, so that one learning rate fits all.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor
+
+from streamd.frames import F32
+from streamd.int8.graph import Array, Graph
+from streamd.int8.placement import Placement
+from streamd.int8.refine.fake import along, as_half, quantized
+from streamd.int8.refine.network import Network
+from streamd.int8.scales import I8, TOP, WIDEST_BIAS, Scales, quantize_weight, rounded
+
+Parameters = dict[str, Tensor]
+
+
+class Student:
+    """`network` with parameters that begin at `scales`; `learn_scales` lets them move too."""
+
+    def __init__(self, network: Network, placement: Placement, scales: Scales, *, learn_scales: bool = True) -> None:
+        self._network, self._scales = network, scales
+        self._axes = {node.name: network.graph.weight_axis(node) or 0 for node in network.layers}
+        self.layers = tuple(node for node in network.layers if node.input[0] in scales.activations)
+        self._shared = {name: group[0] for group in placement.groups for name in group}
+        self.weights: Parameters = {node.name: network.weight(node.name).clone() for node in self.layers}
+        biases = {node.name: network.bias(node.name) for node in self.layers}
+        self.biases: Parameters = {name: bias.clone() for name, bias in biases.items() if bias is not None}
+        device = network.device
+        self.logs: Parameters = {}
+        for name in network.pairs:
+            if name in scales.activations:
+                start = torch.tensor(scales.activations[name], device=device).log()
+                self.logs.setdefault(self._shared.get(name, name), start)
+        self.weight_logs: Parameters = {
+            node.name: torch.from_numpy(_weight_scale(network.graph, node, scales)).to(device).log()
+            for node in self.layers
+        }
+        values = [*self.weights.values(), *self.biases.values()]
+        steps = [*self.logs.values(), *self.weight_logs.values()] if learn_scales else []
+        self.values, self.steps = values, steps
+        for one in (*values, *steps):
+            one.requires_grad_()
+
+    def run(self, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Run the network as the Q/DQ file would."""
+        shared = {name: as_half(log.exp()) for name, log in self.logs.items()}
+        scales = {
+            name: shared[self._shared.get(name, name)]
+            for name in self._network.pairs
+            if self._shared.get(name, name) in shared
+        }
+        weights = {}
+        for name, weight in self.weights.items():
+            scale = along(as_half(self.weight_logs[name].exp()), self._axes[name], weight.ndim)
+            weights[name] = quantized(weight, scale, -TOP, TOP)
+        return self._network.run(feeds, scales, weights, self.biases)
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """All that is trained, weights and biases first."""
+        return [*self.values, *self.steps]
+
+    def written(self, graph: Graph) -> tuple[Graph, Scales]:
+        """Return a copy of `graph` with what was learned, and the scales; together they are what a writer takes."""
+        made = _copy(graph)
+        scales = Scales(dict(self._scales.activations), dict(self._scales.bounds), {}, list(self._scales.remarks))
+        for name in scales.activations:
+            log = self.logs.get(self._shared.get(name, name))
+            if log is not None:
+                scales.activations[name] = rounded(float(log.detach().exp()))
+        for node in made.nodes:
+            if node.name not in self.weights:
+                continue
+            weight = _array(self.weights[node.name])
+            bias = _array(self.biases[node.name]) if node.name in self.biases else None
+            _replace(made, node, 1, weight)
+            if bias is not None:
+                _replace(made, node, 2, bias)
+            scale = _array(self.weight_logs[node.name].exp())
+            scales.weights[node.name] = coded(
+                weight, self._axes[node.name], scale, bias, scales.activations[node.input[0]]
+            )
+        made.index()
+        return made, scales
+
+
+def coded(weight: Array, axis: int, scale: F32, bias: Array | None, input_scale: float) -> tuple[I8, F32]:
+    """Return the codes of `weight` at `scale`, made larger where the bias would not fit into int32."""
+    wide = np.asarray(scale, np.float64)
+    if bias is not None and bias.size == wide.size:
+        wide = np.maximum(wide, np.abs(bias.ravel()) / (input_scale * WIDEST_BIAS))
+    own = np.array([rounded(float(one)) for one in wide], np.float32)
+    codes = np.rint(weight / own.reshape([-1 if i == axis else 1 for i in range(weight.ndim)]))
+    return np.clip(codes, -TOP, TOP).astype(np.int8), own
+
+
+def _weight_scale(graph: Graph, node: onnx.NodeProto, scales: Scales) -> F32:
+    known = scales.weights.get(node.name)
+    if known is not None:
+        return known[1]
+    weight, axis = graph.constant(node.input[1]), graph.weight_axis(node)
+    assert weight is not None
+    assert axis is not None
+    bias = graph.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+    return quantize_weight(weight, axis, bias, scales.activations[node.input[0]])[1]
+
+
+def _copy(graph: Graph) -> Graph:
+    model = onnx.ModelProto()
+    model.CopyFrom(graph.model)
+    return Graph(model, graph.name, graph.sha256)
+
+
+def _replace(graph: Graph, node: onnx.NodeProto, i: int, value: Array) -> None:
+    name = f"{node.name}/{('input', 'weight', 'bias')[i]}/trained"
+    graph.model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
+    node.input[i] = name
+
+
+def _array(value: Tensor) -> F32:
+    return np.asarray(value.detach().cpu().numpy(), np.float32)
+
+
+def averages(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Return copies, to hold a moving average in."""
+    return [one.detach().clone() for one in parameters]
