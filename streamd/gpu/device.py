@@ -13,7 +13,6 @@ for a whole device.
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import cache
-from threading import local
 from types import ModuleType
 from typing import Any, Protocol, cast
 
@@ -22,13 +21,11 @@ import numpy.typing as npt
 
 from streamd.errors import DeviceError
 from streamd.frames import Surface
+from streamd.gpu.active import LESS, Active
 from streamd.gpu.arrays import DeviceArray, Event, Stream
 from streamd.gpu.kernels import DeviceKernels, Kernels
 
 Shape = tuple[int, ...]
-
-NO_MEMORY = 2  # cudaErrorMemoryAllocation, CUDA_ERROR_OUT_OF_MEMORY
-LESS = "lower batch, or use fewer models"
 
 
 class Gpu(Protocol):
@@ -108,37 +105,6 @@ class Gpu(Protocol):
         """
 
 
-class _Active:
-    """A GPU as a thread's current one. A thread that was on none stays on it: most serve one GPU all their life."""
-
-    _thread = local()
-
-    def __init__(self, cupy: ModuleType, index: int) -> None:
-        self._cuda = cupy.cuda
-        self._index = index
-        self._refused = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
-
-    def __enter__(self) -> None:
-        before = self._thread.__dict__.setdefault("entered", [])
-        now = self._thread.__dict__.get("index")
-        before.append(now)
-        if now != self._index:
-            self._use(self._index)
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        before = self._thread.entered.pop()
-        if before is not None and before != self._index:
-            self._use(before)
-        if isinstance(error, self._refused):
-            status = getattr(error, "status", 0)
-            mend = LESS if status == NO_MEMORY else "see `nvidia-smi` and `dmesg`, and start streamd again"
-            raise DeviceError(f"cuda:{self._index}: {error}", mend=mend) from error
-
-    def _use(self, index: int) -> None:
-        self._cuda.Device(index).use()
-        self._thread.index = index
-
-
 class CudaGpu:
     """A GPU through CuPy."""
 
@@ -151,7 +117,7 @@ class CudaGpu:
         about = cupy.cuda.runtime.getDeviceProperties(index)
         self.name = str(about["name"].decode())
         self.compute_capability = f"{about['major']}.{about['minor']}"
-        self._active = _Active(cupy, index)
+        self._active = Active(cupy, index)
         with self.active():
             self.decoded: Event = cupy.cuda.Event(disable_timing=True)
 

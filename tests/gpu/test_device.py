@@ -1,7 +1,6 @@
 """What CUDA refuses, told as one line; CuPy is a stand-in that refuses."""
 
 import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -9,64 +8,7 @@ from streamd.errors import DeviceError
 from streamd.gpu import device
 from streamd.gpu.device import CudaGpu, open_gpu
 from streamd.gpu.timeline import Timeline
-
-
-class CudaError(RuntimeError):
-    """CuPy's, of the runtime or of the driver."""
-
-    def __init__(self, status, text):
-        super().__init__(text)
-        self.status = status
-
-
-class RuntimeFailure(CudaError):
-    pass
-
-
-class DriverFailure(CudaError):
-    pass
-
-
-LOST = RuntimeFailure(700, "cudaErrorIllegalAddress: an illegal memory access was encountered")
-FULL = RuntimeFailure(2, "cudaErrorMemoryAllocation: out of memory")
-
-
-def fails(error):
-    def call(*_arguments, **_options):
-        raise error
-
-    return call
-
-
-class Event:
-    """An event that reports what went wrong before it."""
-
-    def __init__(self, **_options):
-        pass
-
-    def record(self, stream):
-        pass
-
-    synchronize = fails(LOST)
-
-
-def cupy(count=lambda: 2, **more):
-    """What `CudaGpu` uses of CuPy, on a machine with two GPUs."""
-    about = {"name": b"Stand-in", "major": 9, "minor": 0}
-    runtime = SimpleNamespace(
-        CUDARuntimeError=RuntimeFailure, getDeviceCount=count, getDeviceProperties=lambda index: about
-    )
-    used = []
-    cuda = {
-        "used": used,
-        "runtime": runtime,
-        "driver": SimpleNamespace(CUDADriverError=DriverFailure),
-        "Device": lambda index: SimpleNamespace(use=lambda: used.append(index)),
-        "Event": Event,
-        "Stream": lambda **_: SimpleNamespace(),
-        "alloc_pinned_memory": fails(FULL),
-    }
-    return SimpleNamespace(cuda=SimpleNamespace(**cuda | more))
+from tests.gpu.fake_cupy import RuntimeFailure, cupy, fails
 
 
 @pytest.fixture
@@ -120,32 +62,6 @@ def test_what_is_not_installed_is_named(installed):
 def test_no_page_locked_memory_is_no_memory():
     with pytest.raises(DeviceError, match="cuda:0: cudaErrorMemoryAllocation: out of memory; lower batch"):
         CudaGpu(cupy(), 0).pinned((16,), "uint8")
-
-
-@pytest.mark.parametrize("error", [LOST, DriverFailure(700, "CUDA_ERROR_ILLEGAL_ADDRESS")])
-def test_what_fails_while_a_gpu_is_active_is_told_with_its_name(error):
-    with pytest.raises(DeviceError, match=r"^cuda:1: .*; see `nvidia-smi` and `dmesg`"), CudaGpu(cupy(), 1).active():
-        raise error
-
-
-def test_a_thread_that_was_on_another_gpu_is_on_it_again():
-    module = cupy()
-    seen = module.cuda.used
-    first, second = CudaGpu(module, 0), CudaGpu(module, 1)
-    with first.active():
-        del seen[:]
-        with second.active(), second.active():
-            assert seen == [1]
-        assert seen == [1, 0]
-        with first.active():
-            assert seen == [1, 0]
-
-
-def test_an_error_of_ours_passes_as_it_is():
-    mine = DeviceError("cuda:0: mine")
-    with pytest.raises(DeviceError) as caught, CudaGpu(cupy(), 0).active():
-        raise mine
-    assert caught.value is mine
 
 
 def test_a_kernel_that_failed_is_told_where_its_slot_is_waited_for():
