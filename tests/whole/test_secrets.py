@@ -1,8 +1,10 @@
 """Everything that a daemon ever writes, to whomever, holds no password: it is all gathered and searched."""
 
 import base64
+import os
 import signal
 import socket
+import sys
 import threading
 import urllib.request
 from pathlib import Path
@@ -21,6 +23,20 @@ PASSWORDS = {
     "P5": "p%40ss%2Fencoded",
 }
 FILED, QUERY, METRICS = "from%a@file/:#", "query-t0ken", "bearer:t%ken@"
+
+
+QUOTING = """
+from urllib.parse import unquote, urlsplit
+from streamd.cli import main
+from streamd.decode.live import LiveSource
+
+def fail(self, stop):
+    url = self._address.target
+    raise RuntimeError(f"cannot read {url}: {unquote(urlsplit(url).password or '')} and {urlsplit(url).query}")
+
+LiveSource._open = fail
+main(["serve", "cams.yaml"])
+"""
 
 
 def answer(door):
@@ -75,7 +91,8 @@ def get(port, page):
 
 
 @pytest.mark.timeout(90)
-def test_no_password_is_in_anything_that_the_process_ever_wrote(house, tmp_path, write_model, refusing, port):
+@pytest.mark.parametrize("quoting", [False, True], ids=["as it is", "with a library that quotes passwords"])
+def test_no_password_is_in_anything_that_the_process_ever_wrote(house, tmp_path, write_model, refusing, port, quoting):
     for name, text in (("file", FILED), ("token", METRICS)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o600)
@@ -110,7 +127,9 @@ def test_no_password_is_in_anything_that_the_process_ever_wrote(house, tmp_path,
         events.subscribe("")
         events.connect(house.detections)
         environment = {**PASSWORDS, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "4000000"}
-        daemon = house.start("serve", config, **environment)
+        (tmp_path / "quoting.py").write_text(QUOTING)
+        command = ["quoting.py"] if quoting else ["-m", "streamd", "serve", "cams.yaml"]
+        daemon = house.spawn([sys.executable, *command], {**os.environ, **environment})
         heard = set()
         while len(heard) < len(cameras):  # each has failed once
             assert events.poll(30_000), house.printed(daemon)[1]
@@ -140,7 +159,8 @@ def test_no_password_is_in_anything_that_the_process_ever_wrote(house, tmp_path,
     wrote += [out.encode(), log.encode(), (tmp_path / "out.jsonl").read_bytes()]
     everything = b"\n".join(wrote)
     assert daemon.returncode == 0, log
-    assert all(word in everything for word in (b"denied", b"reload refused", b"READY=1", b"streamd_reconnects_total"))
+    assert all(word in everything for word in ((b"cannot read", b"Traceback") if quoting else (b"denied",)))
+    assert all(word in everything for word in (b"reload refused", b"READY=1", b"streamd_reconnects_total"))
     for secret in (*PASSWORDS.values(), FILED, QUERY, METRICS):
         for form in forms(secret):
             assert form not in everything, everything[max(0, everything.index(form) - 300) :][:600]
