@@ -23,8 +23,8 @@ from streamd.frames import Detections, Frame, Notice, Packet
 from streamd.infer.session import open_session
 from streamd.metrics import Metrics
 
-FIRST_S = 60.0  # until the first frame is published, at most: models load, cameras answer
-WARM_S = 1.0  # after it: buffers are touched, every camera has come
+FIRST_S = 60.0  # until a frame of every camera is published, at most: models load, cameras answer, decoders open
+WARM_S = 1.0  # after that: what queued meanwhile is gone
 TICK_S = 0.05
 
 
@@ -143,7 +143,7 @@ def end_to_end(settings: config.Config, sink: Sink, clock: Clock, seconds: float
     """
     metrics, tally = Metrics(clock), Tally(sink, clock)
     with running(settings, tally, metrics, clock) as daemon:
-        _pass(daemon, clock, FIRST_S, lambda: bool(tally.sent))
+        _pass(daemon, clock, FIRST_S, lambda: len(tally.cameras) == len(settings.cameras))
         _pass(daemon, clock, WARM_S)
         begin_ns, cpu_s = clock.monotonic_ns(), time.process_time()
         _pass(daemon, clock, seconds)
@@ -211,11 +211,13 @@ class Tally:
         self._clock = clock
         self.sent: list[tuple[int, int]] = []  # monotonic_ns, nanoseconds since capture
         self.size = (0, 0)
+        self.cameras: set[str] = set()
 
     def detections(self, frame: Frame, found: Detections, labels: Sequence[str], model: str) -> None:
         """Pass on and note."""
         self._sink.detections(frame, found, labels, model)
         self.size = (frame.picture.width, frame.picture.height)
+        self.cameras.add(frame.camera)
         self.sent.append((self._clock.monotonic_ns(), self._clock.unix_ns() - frame.captured_at_ns))
 
     def event(self, notice: Notice) -> None:

@@ -201,7 +201,7 @@ class Daemon:
                 if name in old.overlays:
                     old.overlays[name].share()
                     new.overlays[name] = old.overlays[name]
-                place.lane.to(self._lane(new, place.live, self._metrics.camera(name)))
+                place.lane.to(self._lane(new, place.live, self._metrics.camera(name), _sharing(settings, model)))
         self._models.apply(change, self.pipeline)
 
     def _open(self, name: str, camera: config.Camera, model: Model) -> decode.Camera:
@@ -230,20 +230,25 @@ class Daemon:
                     film,
                 )
             ]
-        lane = Switch(self._lane(model, source.live, metrics))
+        lane = Switch(self._lane(model, source.live, metrics, _sharing(self.settings, camera.model)))
         stop = self._stop.member()
         doorway = Doorway(lane, film, audience, self._sink, metrics)
         stage: AnyStage = Stage(f"{name}/camera", Relay(), Feed(source.frames(stop, doorway.put)), doorway)
         return Place(source.live, stop, [stage, *films], lane)
 
-    def _lane(self, model: Model, live: bool, metrics: CameraMetrics) -> Channel[Frame]:
+    def _lane(self, model: Model, live: bool, metrics: CameraMetrics, sharing: int) -> Channel[Frame]:
+        """Give a camera its lane to a model: deep enough that all `sharing` it fill a batch, and no deeper."""
         lane = model.lanes.lane(
-            1 if live else max(FILE_LANE_FRAMES, model.line.backend.batch),
+            1 if live else max(FILE_LANE_FRAMES, -(-model.line.backend.batch // sharing)),
             Overflow.DROP_OLDEST if live else Overflow.BLOCK,
             on_drop=lambda _: metrics.dropped("model"),
         )
         metrics.queues["model"] = lane.__len__
         return lane
+
+
+def _sharing(settings: config.Config, model: str) -> int:
+    return max(1, sum(camera.model == model for camera in settings.cameras.values()))
 
 
 def _used(settings: config.Config) -> set[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamd import config, decode, infer
-from streamd.bench import TICK_S, WARM_S, Stretch, end_to_end, the_model
+from streamd.bench import FIRST_S, TICK_S, WARM_S, Stretch, end_to_end, the_model
 from streamd.clock import Clock, StopGroup
 from streamd.corridor import Sink
 from streamd.errors import ModelError, SourceError
@@ -154,6 +154,9 @@ def bare_decode(settings: config.Config, gpu: Gpu | None, clock: Clock, seconds:
     pipeline = Pipeline(stages, stop)
     pipeline.start()
     pause = StopGroup()
+    patience_ns = clock.monotonic_ns() + int(FIRST_S * 1e9)
+    while not all(count.frames for count in counts) and clock.monotonic_ns() < patience_ns:
+        pause.wait(TICK_S)
     pause.wait(WARM_S)
     before, begin_ns = sum(count.frames for count in counts), clock.monotonic_ns()
     pause.wait(seconds)
