@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TensorProto, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from streamd.int8.bodies import redirect
 from streamd.int8.graph import FLOATS, Array, Graph, attribute
@@ -23,6 +23,7 @@ from streamd.int8.scales import SMALLEST
 Severity = Literal["error", "warning"]
 Runtime = Literal["tensorrt", "onnxruntime"]
 Q, DQ = "QuantizeLinear", "DequantizeLinear"
+REFUSED = {"uint8", "int16", "uint16", "uint4"}  # types of codes
 INTEGER = ("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QAttention", "QGemm")
 
 
@@ -69,6 +70,18 @@ class _View:
 
     def zero(self, node: NodeProto) -> Array | None:
         return self.graph.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+
+    def codes(self, node: NodeProto) -> str:
+        """Return the type of the codes that a Q makes or a DQ reads; nothing where a DQ has it from its Q."""
+        known = (
+            self.zero(node) if node.op_type == Q or self.zero(node) is not None else self.graph.constant(node.input[0])
+        )
+        if known is not None:
+            return str(known.dtype)
+        if node.op_type == DQ:
+            return ""
+        made = int(str(attribute(node, "output_dtype", 0))) or TensorProto.UINT8  # which is ONNX's own
+        return str(helper.tensor_dtype_to_np_dtype(made))
 
     def source(self, tensor: str) -> NodeProto | None:
         """Return the DQ that `tensor` comes from, through nodes that only move values; None where there is none."""
@@ -162,11 +175,11 @@ def _integer_operators(view: _View) -> Iterator[Finding]:
 
 def _zero_point(view: _View) -> Iterator[Finding]:
     for node in view.pairs:
-        zero = view.zero(node)
-        if zero is None and node.op_type == DQ:
-            continue  # the type is that of what it reads, and the zero point 0
-        if zero is None or zero.dtype == np.uint8 or zero.any():
-            what = "uint8 codes" if zero is None or zero.dtype == np.uint8 else f"the zero point {zero.ravel()[0]}"
+        zero, kind = view.zero(node), view.codes(node)
+        if kind in REFUSED or (zero is not None and zero.any()):
+            what = (
+                f"{kind} codes" if kind in REFUSED or zero is None else f"the zero point {zero[zero != 0].ravel()[0]}"
+            )
             why = f"it has {what}, and TensorRT takes only int8 with zero point 0"
             yield Finding("error", "zero-point", node.name, why, "quantize symmetrically, to int8")
 
@@ -191,9 +204,12 @@ def _quantized_bias(view: _View) -> Iterator[Finding]:
 def _apart_from_dequantize(view: _View) -> Iterator[Finding]:
     for node in view.pairs:
         others = [
-            reader.op_type for name in node.output for reader in view.graph.consumers[name] if reader.op_type != DQ
+            reader.op_type
+            for name in node.output
+            for reader in view.graph.consumers[name]
+            if reader.op_type not in TRANSPARENT | {DQ}
         ]
-        if node.op_type == Q and others and not set(others) <= TRANSPARENT:
+        if node.op_type == Q and others:
             why = f"its codes go to {others[0]}, and TensorRT takes them only through DequantizeLinear"
             yield Finding("error", "codes-without-dq", node.name, why, "put a DequantizeLinear after it")
 

@@ -80,6 +80,32 @@ def test_a_nonzero_zero_point_is_an_error(files):
     assert next(finding.why for finding in found(model, "zero-point")).startswith("it has the zero point 3")
 
 
+def test_of_many_zero_points_one_that_is_not_0_is_told(files):
+    def change(tensors, nodes, _):
+        put(tensors["stem/weight/zero"], np.eye(16, dtype=np.int8)[5])
+
+    assert found(changed(files["trt16"], change), "zero-point")[0].why.startswith("it has the zero point 1,")
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16])
+def test_codes_of_another_type_are_an_error(net, kind):
+    scale, zero = net.constant(np.float32(1)), net.constant(kind(0))
+    codes = net.constant(np.zeros((4, 3, 1, 1), kind))
+    weight = net.node("DequantizeLinear", codes, scale, name="weight")  # of the type that the codes have
+    x = net.node(
+        "DequantizeLinear", net.node("QuantizeLinear", "images", scale, zero, name="q"), scale, zero, name="dq"
+    )
+    faults = found(net.model(net.node("Conv", x, weight), opset=21), "zero-point")
+    assert {finding.node for finding in faults} == {"weight", "q", "dq"}
+    assert all(finding.why.startswith(f"it has {np.dtype(kind)} codes") for finding in faults)
+
+
+def test_a_q_may_say_the_type_of_its_codes(net):
+    q = net.node("QuantizeLinear", "images", net.constant(np.float32(1)), name="q", output_dtype=TensorProto.INT8)
+    model = net.model(net.node("DequantizeLinear", q, net.constant(np.float32(1)), name="dq"), opset=21)
+    assert found(model, "zero-point") == []
+
+
 def test_a_q_without_a_zero_point_is_unsigned(files):
     model = changed(files["trt16"], lambda t, n, m: n["images/Q"].input.pop())
     assert [finding.node for finding in found(model, "zero-point")] == ["images/Q"]
@@ -149,6 +175,13 @@ def test_codes_that_go_past_dequantization_are_an_error(net):
     q = net.node("QuantizeLinear", "images", scale, zero, name="q")
     model = net.model(net.node("Cast", q, to=TensorProto.FLOAT))
     assert [finding.node for finding in found(model, "codes-without-dq")] == ["q"]
+
+
+def test_of_what_reads_codes_the_one_that_may_not_is_named(net):
+    q = net.node("QuantizeLinear", "images", net.constant(np.float32(1)), net.constant(np.int8(0)), name="q")
+    moved = net.node("Transpose", q)
+    model = net.model(moved, net.node("Cast", q, to=TensorProto.FLOAT))
+    assert found(model, "codes-without-dq")[0].why.startswith("its codes go to Cast,")
 
 
 def test_scales_in_constant_nodes_are_read(net):
