@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from streamd.client.subscriber import Video
 
 CLIP_SUFFIX = ".mp4"
+OTHER_CLIPS = {".avi", ".mkv", ".mov", ".m4v", ".webm", ".ts", ".h264"}  # no folder is meant by these
 CLIP_FPS = 25
 LONGEST_S = 3600
 MOST = 4000  # pictures of one seed; the next scene belongs to the next seed
@@ -41,7 +42,12 @@ def command(out: Path, split: str, images: int, seconds: int, seed: int, width: 
     The held-out split has seeds, backgrounds and weather that the bundled model was not trained on. The same options
     give the same files.
     """  # noqa: D301 - click reads the sign \b, and passes over the two of a raw string
+    from streamd import log  # noqa: PLC0415 - structlog takes longer to import than `streamd --help` may
+
+    log.setup("warning", "console")
     output.tidy_when_told_to_end()
+    if out.suffix.lower() in OTHER_CLIPS:
+        raise DataError(f"{out}: a clip is MP4", mend=f"name it {out.with_suffix(CLIP_SUFFIX)}")
     if out.suffix.lower() == CLIP_SUFFIX:
         write_clip(out, split, seconds, seed, width, height, crf)
     else:

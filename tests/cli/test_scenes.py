@@ -131,3 +131,16 @@ def test_a_clip_on_a_full_disk_leaves_the_older_one(tmp_path, monkeypatch):
 
 def test_the_most_pictures_are_those_of_one_seed():
     assert MOST == dataset.MOST
+
+
+@pytest.mark.parametrize("name", ["clip.avi", "clip.MKV"])
+def test_a_clip_of_another_kind_is_no_folder(tmp_path, name):
+    result = scenes(tmp_path / name, "--seconds", "1")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"streamd: {tmp_path / name}: a clip is MP4; name it ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_clip_is_drawn_without_a_word_of_the_daemon_s_log(tmp_path):
+    result = scenes(tmp_path / "clip.mp4", "--seconds", "1")
+    assert "video encoder" not in result.output
