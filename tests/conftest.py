@@ -6,17 +6,16 @@ from pathlib import Path
 
 import av
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 import structlog
-from onnx import TensorProto, helper
 
 from streamd import bundled
 from streamd.infer import library, ort_cuda
 from streamd.infer.session import open_session
-from tests import real_tensorrt
+from tests import made, real_tensorrt
 from tests.gpu.host_gpu import HostGpu
+from tests.gpu.late_gpu import LateGpu
 from tests.infer.standin import GraphGpu, StandIn
 from tests.kernels.host_kernels import HostKernels
 
@@ -88,6 +87,29 @@ def host_as_cuda(host_gpu, monkeypatch):
 
 
 @pytest.fixture
+def late_gpu(host_kernels):
+    """A GPU whose memory is the host's, and that does nothing before somebody waits for it."""
+    return LateGpu(host_kernels)
+
+
+@pytest.fixture
+def late_as_cuda(host_as_cuda, late_gpu, monkeypatch):
+    """Has `cuda:0` be that GPU, and ONNX Runtime put its runs on streams there."""
+    opened = ort_cuda._open
+
+    def session(path, sides, gpu, stream):
+        made = opened(path, sides, gpu, stream)
+        run = made.run_with_iobinding
+        if stream is not None:
+            made.run_with_iobinding = lambda *bound: late_gpu.streams[stream].add(lambda: run(*bound))
+        return made
+
+    monkeypatch.setattr(ort_cuda, "open_gpu", lambda device: late_gpu)
+    monkeypatch.setattr(ort_cuda, "_open", session)
+    return late_gpu
+
+
+@pytest.fixture
 def host_as_tensorrt(host_kernels, monkeypatch):
     """Has `cuda:0` be the host, and a TensorRT there that runs ONNX files as engines; returns what makes it."""
 
@@ -153,20 +175,5 @@ def write_clip():
 
 @pytest.fixture(scope="session")
 def write_model():
-    """Writes a model that gives zeros, whatever its inputs are; returns its path.
-
-    As it stands it is the smallest that is taken for YOLOv8, 32x32 with 16 + 4 + 1 rows, and it finds nothing.
-    """
-
-    def write(path, inputs=(("images", TensorProto.FLOAT, (1, 3, 32, 32)),), output=(1, 84, 21)):
-        zeros = helper.make_tensor("zeros", TensorProto.FLOAT, output, np.zeros(output, np.float32).tobytes(), raw=True)
-        graph = helper.make_graph(
-            [helper.make_node("Constant", [], ["out"], value=zeros)],
-            "nothing",
-            [helper.make_tensor_value_info(name, kind, shape) for name, kind, shape in inputs],
-            [helper.make_tensor_value_info("out", TensorProto.FLOAT, output)],
-        )
-        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
-        return path
-
-    return write
+    """Writes a model that gives zeros, whatever its inputs are; returns its path."""
+    return made.model

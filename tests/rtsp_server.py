@@ -2,8 +2,8 @@
 
     /usr/bin/python3 tests/rtsp_server.py --port 8554 /street=clip.mp4 /test=pattern --loop --user viewer:secret
 
-Each mount is PATH=SOURCE: an MP4 with H.264 in it, or `pattern[:WIDTHxHEIGHT[:FPS]]`. One line `ready PORT` on standard
-output says that it listens; port 0 takes a free one.
+Each mount is PATH=SOURCE: an MP4 with H.264 in it, `pattern[:WIDTHxHEIGHT[:FPS]]`, the same in Motion JPEG by `jpeg`,
+or with sound beside it by `loud`. One line `ready PORT` on standard output says that it listens; port 0 takes any.
 """
 
 import argparse
@@ -48,6 +48,13 @@ def main(arguments: list[str]) -> None:
 # pictures of several slices.
 _PAYLOAD = "h264parse name=parse config-interval=-1 ! rtph264pay name=pay0 pt=96"
 
+_H264 = f"openh264enc gop-size=10 ! {_PAYLOAD}"
+_LIVE = {
+    "pattern": _H264,
+    "jpeg": "jpegenc ! rtpjpegpay name=pay0 pt=26",
+    "loud": f"{_H264} audiotestsrc is-live=true ! audio/x-raw,rate=8000 ! alawenc ! rtppcmapay name=pay1 pt=8",
+}
+
 
 class _Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc] # gi has no types
     """One mount; an MP4 is looped by seeking to its start when its segment is done."""
@@ -78,12 +85,13 @@ def _seek(media: Any) -> bool:
 
 
 def _factory(source: str, loop: bool, secured: bool) -> "_Factory":
-    if source.startswith("pattern"):
-        size, _, fps = (source.partition(":")[2] or "320x240").partition(":")
+    kind, _, shape = source.partition(":")
+    if kind in _LIVE:
+        size, _, fps = (shape or "320x240").partition(":")
         width, height = size.split("x")
         launch = (
-            f"( videotestsrc is-live=true pattern=ball ! video/x-raw,width={width},height={height},"
-            f"framerate={fps or 25}/1 ! openh264enc gop-size=10 ! {_PAYLOAD} )"
+            f"( videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width={width},height={height},"
+            f"framerate={fps or 25}/1 ! {_LIVE[kind]} )"
         )
         loop = False
     else:

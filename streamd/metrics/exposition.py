@@ -53,10 +53,6 @@ class _Reader(Collector):
         now_ns = self._metrics.clock.monotonic_ns()
         one = ("camera",)
         counts: dict[str, tuple[str, Callable[[CameraMetrics], float]]] = {
-            "frames_skipped": (
-                "Frames between a damaged one and the next key frame",
-                lambda c: c.stats.skipped if c.stats else 0,
-            ),
             "timestamp_jumps": ("Steps of a stream's clock", lambda c: c.stats.jumps if c.stats else 0),
             "video_packets": ("Access units of annotated video published", lambda c: c.packets),
             "video_bytes": ("Bytes of annotated video published", lambda c: c.packet_bytes),
@@ -74,6 +70,7 @@ class _Reader(Collector):
             for name, c in cameras
             for stage, reason, count in (
                 ("decode", "corrupt", c.stats.corrupt if c.stats else 0),  # packets too: what they held is not known
+                ("decode", "patched", c.stats.skipped if c.stats else 0),  # from a damaged frame to the next key frame
                 ("model", "newer", c.frames_dropped["model"]),
                 ("film", "newer", c.frames_dropped["film"]),
             )

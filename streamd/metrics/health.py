@@ -105,6 +105,8 @@ def _camera(camera: CameraMetrics, now_ns: int, hide: Callable[[str], str]) -> d
         "decoded": camera.frames_decoded,
         "published": camera.frames_published,
         "corrupt": stats.corrupt if stats else 0,
+        "skipped": stats.skipped if stats else 0,
+        "jumps": stats.jumps if stats else 0,
         "dropped": dict(camera.frames_dropped),
         "waiting": {queue: depth() for queue, depth in list(camera.queues.items())},
         "reconnects": dict(stats.reconnects) if stats else {},

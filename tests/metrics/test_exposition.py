@@ -26,7 +26,7 @@ def test_counters_carry_their_camera(metrics, frame):
     assert found["streamd_frames_total", "front", "decode"] == 1
     assert found["streamd_frames_dropped_total", "front", "newer", "film"] == 1
     assert found["streamd_frames_dropped_total", "front", "corrupt", "decode"] == 3
-    assert found["streamd_frames_skipped_total", "front"] == 4
+    assert found["streamd_frames_dropped_total", "front", "patched", "decode"] == 4
     assert found["streamd_timestamp_jumps_total", "front"] == 5
     assert found["streamd_reconnects_total", "front", "timeout"] == 2
     assert found["streamd_frame_age_seconds", "front"] == 0

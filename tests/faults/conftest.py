@@ -1,0 +1,12 @@
+"""Rigs, one a test file: a daemon takes longer to start than a fault to strike."""
+
+import pytest
+
+from tests.faults.rig import Rig
+
+
+@pytest.fixture(scope="module")
+def rig(gstreamer, tmp_path_factory):
+    made = Rig(tmp_path_factory.mktemp("rig"))
+    yield made
+    made.close()
