@@ -85,6 +85,12 @@ def test_every_mode_finds_what_the_cpu_finds(host_as_cuda, clip, on_cpu, mode):
 
 
 @pytest.mark.parametrize("mode", ["host", "hybrid", "device"])
+def test_every_step_waits_for_what_it_needs(late_as_cuda, clip, on_cpu, mode):
+    found, metrics = run(clip, device="cuda:0", preprocess=mode)
+    check(found, metrics, on_cpu)
+
+
+@pytest.mark.parametrize("mode", ["host", "hybrid", "device"])
 def test_an_engine_finds_what_its_onnx_file_finds(host_as_tensorrt, clip, on_cpu, mode, tmp_path):
     standin = host_as_tensorrt("tensorrt 11.4.0.106")
     for suffix, source in ((".engine", ".onnx"), (".json", ".json")):
