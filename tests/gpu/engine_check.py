@@ -11,6 +11,7 @@ import enum
 import importlib
 import sys
 import tempfile
+import warnings
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -236,6 +237,8 @@ class Sink:
 
 
 def main(where="cuda:0", batches="600"):
+    # What CuPy 14 offers instead, Stream.from_external, destroys the stream with its object in a source that was read.
+    warnings.filterwarnings("ignore", "ExternalStream is deprecated", DeprecationWarning)
     with tempfile.TemporaryDirectory() as folder:
         gpu = open_gpu(where) if where != "host" else host(Path(folder))
         work = OnGpu(gpu) if where != "host" else OnHost(gpu)
