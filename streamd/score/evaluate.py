@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from streamd import manifest
 from streamd.decode import picture_from_image, pictures
 from streamd.errors import DataError
 from streamd.frames import Detections, Picture
@@ -30,7 +31,7 @@ class Row:
 
     model: str
     head: str
-    precision: str
+    precision: str | None
     size_bytes: int
     unknown: tuple[str, ...] = ()
     detect: DetectScore | None = None
@@ -159,7 +160,13 @@ def _check_kind(model: Served, dataset: Dataset) -> None:
 
 def _row(model: Served) -> Row:
     size = model.path.stat().st_size
-    return Row(str(model.path), model.manifest.head, model.manifest.precision, size, model.unknown)
+    return Row(str(model.path), model.manifest.head, _precision(model), size, model.unknown)
+
+
+def _precision(model: Served) -> str | None:
+    """Return the precision that the manifest tells; of an engine without one nothing else tells it."""
+    told = model.path.suffix.lower() != ".engine" or manifest.load(model.path) is not None
+    return model.manifest.precision if told else None
 
 
 def _score(row: Row, dataset: Dataset, truths: Sequence[Truth], found: Sequence[Detections]) -> Row:

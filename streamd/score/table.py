@@ -84,7 +84,7 @@ def _tables(rows: Sequence[Row]) -> list[list[list[str]]]:
     names = _names(rows)
     main = [["model", "precision", *(column.title for column in columns)]]
     for row, name in zip(rows, names, strict=True):
-        main.append([name, row.precision, *(column.cell(row, rows[0]) for column in columns)])
+        main.append([name, row.precision or "-", *(column.cell(row, rows[0]) for column in columns)])
     return [main, *_class_tables(rows, names)]
 
 

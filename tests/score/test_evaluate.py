@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from streamd import infer, manifest
 from streamd.decode import picture_from_image
 from streamd.errors import DataError, SourceError
 from streamd.score import dataset, table
@@ -15,6 +16,19 @@ def test_a_detector_that_finds_the_car(coco, fixed_box):
     (row,) = evaluate([fixed_box()], dataset.read(coco()).spread(1), Options())
     assert row.detect.classes[1].ap50_95 == 1
     assert row.unknown == ()
+
+
+def test_the_precision_of_an_engine_is_what_its_manifest_tells(coco, fixed_box, monkeypatch):
+    plain = fixed_box()
+    monkeypatch.setitem(infer.BACKENDS, ".engine", lambda path, sidecar, **options: infer.load(plain))
+    engine = plain.with_name("plan.engine")
+    engine.write_bytes(b"a plan")
+    (row,) = evaluate([engine], dataset.read(coco()), Options())
+    assert row.precision is None and json.loads(table.as_json([row]))["rows"][0]["precision"] is None
+    assert table.as_text([row]).splitlines()[1].split()[:2] == ["plan.engine", "-"]
+    manifest.save(manifest.load(plain), engine)
+    (row,) = evaluate([engine], dataset.read(coco()), Options())
+    assert row.precision == "fp32"
 
 
 def test_labels_are_matched_by_name_and_not_by_number(coco, fixed_box):
