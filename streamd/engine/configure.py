@@ -32,6 +32,9 @@ def configure(library: Library, config: Any, ask: Ask, source: Source) -> None: 
     shared = library.member("PreviewFeature", "PROFILE_SHARING_0806")
     if shared is not None and not config.get_preview_feature(shared):
         config.set_preview_feature(shared, True)  # 8.6: else one context alone could use the profile
+    lent = library.member("BuilderFlag", "REQUIRE_USER_ALLOCATION")
+    if lent is not None:
+        config.set_flag(lent)  # TensorRT-RTX: else a run allocates by itself, which no CUDA graph can hold
     for name in precisions(library, ask, source):
         config.set_flag(_needed(library, "BuilderFlag", name, f"{name} without strong typing"))
 

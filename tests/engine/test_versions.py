@@ -30,7 +30,8 @@ def network_flags(library):
 
 
 def builder_flags(library):
-    return {given[0].name for given in library.api.called("IBuilderConfig.set_flag")}
+    """The flags of the configuration, but for the one that TensorRT-RTX is always given."""
+    return {given[0].name for given in library.api.called("IBuilderConfig.set_flag")} - {"REQUIRE_USER_ALLOCATION"}
 
 
 def rows(count):
@@ -141,6 +142,14 @@ def test_several_contexts_may_use_the_profile(library, version, run):
     run(found)
     asked = [feature.name for feature, _ in found.api.called("IBuilderConfig.set_preview_feature")]
     assert asked == (["PROFILE_SHARING_0806"] if version in OLD else [])
+
+
+def test_where_a_run_could_allocate_it_is_forbidden(library, version, run):
+    found = library(version)
+    run(found)
+    there = "REQUIRE_USER_ALLOCATION" in RECORDED[version]["enumerations"]["BuilderFlag"]
+    asked = [given[0].name for given in found.api.called("IBuilderConfig.set_flag")]
+    assert asked.count("REQUIRE_USER_ALLOCATION") == there == version.startswith("tensorrt_rtx")
 
 
 def test_rtx_engines_need_no_hardware_compatibility(library, run):
