@@ -6,7 +6,7 @@ from tests.faults.rig import Rig
 
 
 @pytest.fixture(scope="module")
-def rig(gstreamer, tmp_path_factory):
+def rig(tmp_path_factory):
     made = Rig(tmp_path_factory.mktemp("rig"))
     yield made
     made.close()

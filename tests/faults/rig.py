@@ -31,7 +31,7 @@ QUICK = {
 class Rig:
     """Everything is started by its methods and ended by `close`. Waits are on conditions, up to `patience_s`."""
 
-    def __init__(self, folder, patience_s=30):
+    def __init__(self, folder, patience_s=60):
         self.folder = Path(folder)
         self.endpoint = f"ipc://{folder}/det"
         self.video = f"ipc://{folder}/vid"

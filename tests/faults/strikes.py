@@ -13,12 +13,12 @@ LARGE, JPEG = "pattern:192x160:10", "jpeg:160x128:10"
 class Scene:
     """One camera of a rig: its proxy, its server, and all that was told of it since it was struck."""
 
-    def __init__(self, rig, name, others):
-        """`others` are ports of servers that have the same mount in another shape."""
+    def __init__(self, rig, name, others, target=None):
+        """`others` are ports of servers with the same mount in another shape, `target` of one with this one."""
         self.rig = rig
         self.name = name
         self.others = others
-        self.target, self.server = rig.server(f"/{name}={MOUNT}")
+        self.target, self.server = (target, None) if target else rig.server(f"/{name}={MOUNT}")
         self.proxy = rig.proxy(self.target)
         self.since = 0
         self.session = 0

@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.rtsp, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
-def scene(rig):
+def scene(gstreamer, rig):
     """A camera to strike at, and one that nobody does, `steady`."""
     large, _ = rig.server(f"/front={LARGE}")
     jpeg, _ = rig.server(f"/front={JPEG}")
