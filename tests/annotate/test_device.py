@@ -9,6 +9,7 @@ import pytest
 from streamd.annotate import Annotate, DeviceAnnotate, HostAnnotate
 from streamd.annotate.marks import Marks
 from streamd.annotate.paint import eight_bit, paint
+from streamd.encode.feed import Downloaded
 from streamd.frames import Colour, Detections, Picture, Surface
 from tests.gpu.host_surface import HostPlanes, grey, noise, planes_of
 
@@ -217,3 +218,20 @@ def test_what_is_lent_outlives_the_annotator(host_gpu):
     del draw
     gc.collect()
     assert (planes_of(drawn)[0] == 110).all()
+
+
+def test_every_step_waits_for_what_it_needs(host_gpu, late_gpu):
+    """From a surface that is still being decoded to a picture on the host; the surface is another's at once."""
+    rng = np.random.default_rng(11)
+    draws, feeds = (
+        [DeviceAnnotate(gpu, LABELS) for gpu in (host_gpu, late_gpu)],
+        [Downloaded(host_gpu), Downloaded(late_gpu)],
+    )
+    for size in [(640, 480), (640, 480), (641, 359), (640, 480)]:
+        _, luma, chroma = noise(rng, *size)
+        detections = anything(rng, *size)
+        there = HostPlanes(luma, chroma, ready=late_gpu.decoded)
+        wanted = feeds[0](draws[0](HostPlanes(luma, chroma).surface, detections))
+        drawn = draws[1](late_gpu.decode(there), detections)
+        there.luma[:], there.chroma[:] = 0, 0
+        np.testing.assert_array_equal(feeds[1](drawn).to_ndarray(), wanted.to_ndarray())

@@ -9,6 +9,8 @@ answers, where a `HostGpu` would hide them.
 import threading
 from collections import deque
 
+import numpy as np
+
 from tests.gpu.host_gpu import HostEvent, HostGpu, HostStream
 
 _turn = threading.RLock()  # of all streams: what one does may have another do its part
@@ -119,3 +121,11 @@ class LateGpu(HostGpu):
         finally:
             _thread.recorded = None
         return lambda: stream.add(lambda: [step() for step in recorded])
+
+    def decode(self, planes):
+        """Have the samples of a `HostPlanes` written by work on the default stream, as FFmpeg's copies are."""
+        later = [(plane, plane.copy()) for plane in (planes.luma, planes.chroma)]
+        for plane, _ in later:
+            plane[:] = 0
+        self.default.add(lambda: [np.copyto(plane, samples) for plane, samples in later])
+        return planes.surface

@@ -10,6 +10,7 @@ from streamd.manifest import Input
 from streamd.preprocess import DevicePreprocess, HostFill, HybridFill
 from streamd.preprocess.reference import preprocess
 from tests.gpu.host_gpu import HostEvent
+from tests.gpu.host_surface import HostPlanes
 
 SLOTS, ROWS = 3, 4
 
@@ -120,3 +121,23 @@ def test_a_surface_never_reaches_the_host(device):
         HostFill(spec(), lambda _: np.zeros((1, 3, 24, 40), np.float32))(
             [surface(picture(np.random.default_rng(5), 8, 8))], 0
         )
+
+
+def test_a_surface_that_is_still_being_decoded_is_waited_for(late_gpu):
+    rng = np.random.default_rng(6)
+    inputs = [np.zeros((ROWS, 3, 24, 40), np.float32) for _ in range(SLOTS)]
+    timeline = Timeline(late_gpu, SLOTS)
+    fill = DevicePreprocess(late_gpu, timeline, spec(), inputs)
+    pictures, held = [picture(rng, 61, 33) for _ in range(SLOTS)], []
+    for slot, one in enumerate(pictures):
+        planes = HostPlanes(one.y, np.stack((one.u, one.v), axis=-1), colour=one.colour, ready=late_gpu.decoded)
+        held.append(late_gpu.decode(planes))
+        fill([held[-1], one], slot)
+    for slot, one in enumerate(pictures):
+        assert not inputs[slot].any()
+        for step in (timeline.running, timeline.reading):
+            with step(slot):
+                pass
+        timeline.wait(slot)
+        for row in (0, 1):
+            assert_near(inputs[slot][row], preprocess(one, spec())[0], 0.1)
