@@ -55,10 +55,13 @@ def test_every_panel_shows_something_of_its_own():
     assert len({panel["id"] for panel in BOARD["panels"]}) == len(BOARD["panels"])
 
 
-@pytest.mark.parametrize("name", [
-    "streamd_frames_total", "streamd_frames_dropped_total", "streamd_latency_seconds_bucket",
-    "streamd_model_stage_seconds_bucket", "streamd_frame_age_seconds", "streamd_reconnects_total",
-    "streamd_batch_rows_sum", "streamd_queue_frames", "streamd_subscriptions", "streamd_gpu_memory_used_bytes", "streamd_config_generation",
-])  # fmt: skip
+FIRST = """
+streamd_frames_total streamd_frames_dropped_total streamd_latency_seconds_bucket streamd_model_stage_seconds_bucket
+streamd_frame_age_seconds streamd_reconnects_total streamd_batch_rows_sum streamd_queue_frames streamd_subscriptions
+streamd_gpu_memory_used_bytes streamd_config_generation
+"""
+
+
+@pytest.mark.parametrize("name", FIRST.split())
 def test_what_an_operator_asks_first_is_shown(name):
     assert any(name in text for text in EXPRESSIONS)

@@ -1,0 +1,133 @@
+"""What encryption costs, and what a subscriber that never reads costs the pipeline. Run by hand:
+
+    python -m tests.publish.measure curve
+    python -m tests.publish.measure slow
+
+Both take turns between the two cases, so that what else the machine does weighs on both alike; the spread of one case's
+rounds is the noise.
+"""
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import zmq
+
+from streamd import bench, bundled, config
+from streamd.clock import SystemClock
+from streamd.frames import Detections, Frame, Packet, Picture
+from streamd.publish import open_sinks
+
+ROUNDS = 5
+MESSAGES, UNITS, UNIT_BYTES = 8_000, 1_500, 20_000  # fewer than a reader may be behind, so that none is lost
+
+READER = """
+import sys, time
+from streamd.client import Subscriber
+endpoint, kind, count, server, secret = sys.argv[1:]
+keys = {"server_key": server.encode(), "secret_key": secret.encode()} if server else {}
+with Subscriber(endpoint, kinds=[kind], **keys) as subscriber:
+    subscriber.receive()
+    print("first", flush=True)
+    begun = time.perf_counter()
+    for _ in range(int(count) - 1):
+        subscriber.receive()
+    print(time.perf_counter() - begun, flush=True)
+"""
+
+
+def curve():
+    """Messages a second, by kind, to one reader in a process of its own over TCP."""
+    picture = Picture(*(np.zeros(shape, np.uint8) for shape in ((48, 64), (24, 32), (24, 32))))
+    found = Detections(np.ones((8, 4), np.float32), np.ones(8, np.float32), np.ones(8, np.int32))
+    frame = Frame("front", 1, 0, 0, 0, picture)
+    packet = Packet("front", 1, 0, 0, 0, 64, 48, True, 0, bytes(UNIT_BYTES))
+    kinds = {
+        "det": (MESSAGES, lambda sink: sink.detections(frame, found, ("person",) * 2, "street")),
+        "h264": (UNITS, lambda sink: sink.video(packet)),
+    }
+    for kind, (count, send) in kinds.items():
+        rates = {False: [], True: []}
+        for _ in range(ROUNDS):
+            for encrypted in (False, True):
+                rates[encrypted].append(one_curve(kind, count, send, encrypted))
+        tell(kind, "plain", rates[False], "CURVE", rates[True], "a second")
+
+
+def one_curve(kind, count, send, encrypted):
+    server, client = zmq.curve_keypair(), zmq.curve_keypair()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "server").write_bytes(server[1])
+        (folder / "clients").write_bytes(client[0])
+        keys = {"curve_secret_key_file": "server", "curve_client_keys_file": "clients"} if encrypted else {}
+        local = {"bind": "tcp://127.0.0.1:*", **keys}
+        settings = config.Publish(detections=config.DetectionsSocket(**local), video=config.VideoSocket(**local))
+        stop = threading.Event()
+        with open_sinks(settings, SystemClock(), folder) as sink:
+            keeper = threading.Thread(target=lambda: list(sink.doorkeeper.serve(stop)) if encrypted else None)
+            keeper.start()
+            socket = "video" if kind == "h264" else "detections"
+            arguments = [sink.endpoints[socket], kind, str(count), *((server[0], client[1]) if encrypted else ("", ""))]
+            reader = subprocess.Popen([sys.executable, "-c", READER, *arguments], stdout=subprocess.PIPE, text=True)
+            while not sink.subscribers(socket):
+                time.sleep(0.01)
+            send(sink)
+            reader.stdout.readline()
+            for _ in range(count - 1):
+                send(sink)
+            seconds = float(reader.stdout.readline())
+            reader.wait()
+            stop.set()
+            keeper.join()
+    return count / seconds
+
+
+def slow():
+    """Frames a second of the whole daemon on the bundled clip, with nobody and with a subscriber that never reads."""
+    assets = bundled.folder("assets")
+    rates, cpu = {False: [], True: []}, {False: [], True: []}
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "cams.yaml"
+        file.write_text(
+            f"models: {{street: {{path: {assets / 'street.onnx'}, threads: 1}}}}\n"
+            f"cameras: {{a: {{uri: {assets / 'street.mp4'}, model: street, pace: asap, loop: true}}}}\n"
+            "publish: {detections: {bind: 'tcp://127.0.0.1:*'}, video: null}\n"
+        )
+        settings = config.load(file, {})
+        for _ in range(ROUNDS):
+            for sleeper in (False, True):
+                with open_sinks(settings.publish, SystemClock()) as sink, zmq.Context() as context:
+                    asleep = context.socket(zmq.SUB)
+                    asleep.setsockopt(zmq.RCVHWM, 1)
+                    asleep.setsockopt(zmq.RCVBUF, 4096)
+                    if sleeper:
+                        asleep.connect(sink.endpoints["detections"])
+                        asleep.subscribe(b"")
+                        while not sink.subscribers("detections"):
+                            time.sleep(0.01)
+                    run = bench.end_to_end(settings, sink, SystemClock(), 8.0)
+                    asleep.close(linger=0)
+                rates[sleeper].append(run.fps)
+                cpu[sleeper].append(run.cpu_s * 1e3 / len(run.sent))
+    tell("frames", "nobody", rates[False], "never reads", rates[True], "a second")
+    tell("CPU", "nobody", cpu[False], "never reads", cpu[True], "ms a frame")
+
+
+def tell(what, first, a, second, b, unit):
+    ratios = [y / x for x, y in zip(a, b, strict=True)]
+    noise = (max(a) - min(a)) / median(a)
+    print(  # noqa: T201  this is its answer
+        f"{what}: {first} {median(a):.1f}, {second} {median(b):.1f} {unit}; ratio {median(b) / median(a):.3f}, "
+        f"median of pairs {median(ratios):.3f}; the rounds of {first} spread by {noise:.1%}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    {"curve": curve, "slow": slow}[sys.argv[1]]()
