@@ -53,7 +53,7 @@ def test_a_dead_camera_neither_stops_the_others_nor_the_end(house, rtsp):
     port, _ = rtsp("/a=pattern:320x240:10")
     config = house.config({"a": camera(port, "a"), "dead": camera(9, "x"), "gone": camera(port, "gone")}, STREET)
     daemon = house.start("serve", config)
-    alive = [message for message in messages(house, "--camera", "a", "--count", "20") if "seq" in message]
+    alive = [message for message in messages(house, "--camera", "a", "--count", "24") if "seq" in message]
     _, log = house.end(daemon, signal.SIGTERM, timeout=12)
     assert len(alive) >= 19
     assert daemon.returncode == 0
