@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from streamd.gpu.arrays import DeviceArray, Stream, check
 from streamd.gpu.kernels import Kernels
@@ -68,6 +69,11 @@ def bgr_normalize(
         [pixels, out, np.int32(height * width), np.int32(reverse), *scaling.arguments()],
         stream=stream,
     )
+
+
+def compile_now(kernels: Kernels, kernel: str, dtype: npt.DTypeLike) -> None:
+    """Have the kernel of a function here compiled before its first launch; DeviceError when it does not."""
+    kernels.get(kernel, f"{kernel}_{SUFFIX[np.dtype(dtype)]}")
 
 
 def _letterbox(

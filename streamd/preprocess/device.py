@@ -15,7 +15,7 @@ from streamd.frames import LUMA, Colour, Picture, Surface
 from streamd.gpu.arrays import DeviceArray, Stream
 from streamd.gpu.device import Gpu
 from streamd.gpu.layouts import SURFACE
-from streamd.gpu.ops import Scaling, nv12_letterbox
+from streamd.gpu.ops import Scaling, compile_now, nv12_letterbox
 from streamd.gpu.surface import surface_row
 from streamd.gpu.timeline import Timeline
 from streamd.letterbox import Letterbox
@@ -43,6 +43,7 @@ class DevicePreprocess:
 
         Raises:
             ModelError: the kernels do not write the input's type.
+            DeviceError: they do not compile, or there is no memory for them.
         """
         check_floats(spec, "device")
         self._gpu = gpu
@@ -57,6 +58,8 @@ class DevicePreprocess:
         # Of pictures of one shape only the addresses differ; making a row anew takes longer than all else here.
         self._known: dict[tuple[object, ...], tuple[Letterbox, np.void]] = {}
         rows = inputs[0].shape[0]
+        with gpu.active():
+            compile_now(gpu.kernels, "nv12_letterbox", spec.dtype)
         self._tables = [self._allocate(rows * SURFACE.itemsize) for _ in inputs]
         self._uploads: list[list[_Memory]] = [[self._allocate(0) for _ in range(rows)] for _ in inputs]
 

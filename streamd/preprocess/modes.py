@@ -17,7 +17,7 @@ from streamd.errors import ModelError
 from streamd.frames import Picture, Surface
 from streamd.gpu.arrays import DeviceArray
 from streamd.gpu.device import Gpu
-from streamd.gpu.ops import FLOATS, Scaling, bgr_normalize
+from streamd.gpu.ops import FLOATS, Scaling, bgr_normalize, compile_now
 from streamd.gpu.timeline import Timeline
 from streamd.letterbox import Letterbox
 from streamd.manifest import Input
@@ -46,6 +46,7 @@ class HybridFill:
 
         Raises:
             ModelError: the kernel does not write such an input.
+            DeviceError: it does not compile, or there is no memory for it.
         """
         check_floats(spec, "hybrid")
         if spec.channels != 3:
@@ -58,6 +59,8 @@ class HybridFill:
         pixels = msgspec.structs.replace(spec, dtype="uint8", colour="bgr", scale=1.0, mean=(0.0,), std=(1.0,))
         self._preprocess = HostPreprocess(pixels)
         self._planes = np.zeros((3, spec.height, spec.width), np.uint8)
+        with gpu.active():
+            compile_now(gpu.kernels, "bgr_normalize", spec.dtype)
         shape = (inputs[0].shape[0], spec.height, spec.width, 3)
         self._staging = [gpu.pinned(shape, np.uint8) for _ in inputs]
         self._pixels = [gpu.zeros(shape, np.uint8) for _ in inputs]

@@ -116,6 +116,17 @@ def test_an_input_that_no_kernel_writes_is_refused(device, kind, image, mode):
         device(kind, image)
 
 
+@pytest.mark.parametrize("kind", [DevicePreprocess, HybridFill])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_its_kernel_is_compiled_before_the_first_picture_comes(device, host_gpu, monkeypatch, kind, dtype):
+    got, get = [], host_gpu.kernels.get
+    monkeypatch.setattr(host_gpu.kernels, "get", lambda *names: got.append(names) or get(*names))
+    fill, _ = device(kind, spec(dtype=dtype))
+    assert len(got) == 1
+    fill([picture(np.random.default_rng(7), 40, 24)], 0)
+    assert got == 2 * got[:1]
+
+
 def test_a_surface_never_reaches_the_host(device):
     with pytest.raises(TypeError, match="on the GPU came to preprocessing on the host"):
         HostFill(spec(), lambda _: np.zeros((1, 3, 24, 40), np.float32))(
