@@ -156,7 +156,7 @@ def test_two_layers_may_share_a_weight(net, pictures, run):
 
 
 def test_a_tensor_without_a_scale_stays_in_float(detector, pictures, run):
-    scales = type(detector.scales)({"images": detector.scales.activations["images"]}, {}, [])
+    scales = type(detector.scales)({"images": detector.scales.activations["images"]}, {})
     model = qdq.write(detector.graph, detector.placement, scales)
     assert [node.input[0] for node in nodes(model, "QuantizeLinear")] == ["images"]
     assert [node.name for node in nodes(model, "DequantizeLinear")] == ["images/DQ", "stem/weight/DQ"]
@@ -330,6 +330,6 @@ def test_a_softmax_of_unknown_rank_is_left(net):
 
 def test_a_layer_that_gives_next_to_nothing_has_a_scale_that_can_be_divided_by(detector):
     bounds = dict.fromkeys(detector.scales.bounds, (0.0, 1e-42))
-    scales = type(detector.scales)(detector.scales.activations, bounds, [])
+    scales = type(detector.scales)(detector.scales.activations, bounds)
     written = values(qdq.write(detector.graph, detector.placement, scales, qdq.CPU))
     assert min(value.min() for name, value in written.items() if name.endswith("/scale")) >= np.finfo(np.float32).tiny
