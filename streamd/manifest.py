@@ -81,6 +81,7 @@ class Built(Struct, frozen=True, omit_defaults=True):
     gpu: str
     compute_capability: str
     onnx_sha256: str
+    sidecar_sha256: str = ""  # of what the manifest beside the ONNX file said; empty where there was none
     library: Literal["tensorrt", "tensorrt_rtx"] = "tensorrt"
     onnx: str = ""  # the path of the ONNX file, from the folder of the engine or absolute
     profile: tuple[int, ...] = ()  # frames of a run: least, usual, most; none where the batch is fixed
@@ -165,10 +166,15 @@ def save(manifest: Manifest, model: Path) -> Path:
     """
     path = beside(model)
     try:
-        output.write(path, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        output.write(path, encoded(manifest))
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}", mend="write it where you may") from error
     return path
+
+
+def encoded(manifest: Manifest) -> bytes:
+    """Return the content of the file that holds `manifest`."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def schema() -> dict[str, Any]:

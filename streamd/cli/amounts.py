@@ -6,15 +6,16 @@ import click
 
 UNITS = {"": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 MOST_ROWS, MOST_PIXELS = 1024, 16_384
+MOST_BYTES = 1 << 50  # beyond any memory, and within what libraries take
 
 
 def batches(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, int, int] | None:
     """Return the least, usual and most frames of a run; one number is all three."""
     if value is None:
         return None
-    parts = value.split(",")
-    numbers = [int(part) for part in parts if part.strip().isdecimal()]
-    numbers = numbers * 3 if len(parts) == 1 else numbers
+    parts = [part.strip() for part in value.split(",")]
+    numbers = [int(part) for part in parts] if all(re.fullmatch(r"\d{1,4}", part) for part in parts) else []
+    numbers = numbers * 3 if len(numbers) == 1 else numbers
     if len(numbers) != 3 or not 1 <= numbers[0] <= numbers[1] <= numbers[2] <= MOST_ROWS:
         raise click.BadParameter(f"{value!r}: write MIN,OPT,MAX from 1 to 1024, like 1,8,16, or one number")
     return numbers[0], numbers[1], numbers[2]
@@ -34,7 +35,8 @@ def amount(_context: click.Context, _option: click.Parameter, value: str | None)
     """Return bytes."""
     if value is None:
         return None
-    found = re.fullmatch(r"(\d+)\s*([KMG]iB)?", value.strip(), re.IGNORECASE)
-    if found is None or not int(found[1]):
+    found = re.fullmatch(r"(\d{1,18})\s*([KMG]iB)?", value.strip(), re.IGNORECASE)
+    size = int(found[1]) * UNITS[(found[2] or "").upper()] if found else 0
+    if not 0 < size <= MOST_BYTES:
         raise click.BadParameter(f"{value!r}: write an amount like 512MiB or 2GiB")
-    return int(found[1]) * UNITS[(found[2] or "").upper()]
+    return size

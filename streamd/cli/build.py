@@ -2,15 +2,19 @@
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamd.cli.amounts import amount, batches, sides
+from streamd.cli.amounts import MOST_ROWS, amount, batches, sides
+from streamd.cli.asked import asked, check_implicit, check_places
+from streamd.cli.fraction import FRACTION
 
 if TYPE_CHECKING:
+    from streamd.cli.live import Line
     from streamd.engine.ask import Ask
     from streamd.engine.build import Implicit, Made
     from streamd.infer.library import Library
@@ -26,6 +30,7 @@ METHODS = ("minmax", "entropy", "percentile", "mse", "histogram-observer")
 @click.argument("model", type=PATH)
 @click.option("--out", type=PATH, help="The engine; without it, MODEL with the ending .engine.")
 @click.option("--batch", callback=batches, metavar="MIN,OPT,MAX", help="Frames in one run; 1,4,8 where it is open.")
+@click.option("--batch-up-to", type=click.IntRange(1, MOST_ROWS), help="As --batch 1,N,N where MODEL leaves it open.")
 @click.option("--size", callback=sides, metavar="WxH", help="Of a model that leaves its sides open.")
 @click.option("--fp16", is_flag=True, help="Turn what is float32 in MODEL into float16 first.")
 @click.option(
@@ -57,8 +62,8 @@ METHODS = ("minmax", "entropy", "percentile", "mse", "histogram-observer")
 @click.option("--log", "log_file", type=PATH, help="Write all that TensorRT says.")
 @click.option("--audit", "audit_file", type=PATH, help="Write what became of each layer, as JSON.")
 @click.option("--check", multiple=True, type=PATH, help="Pictures or videos to compare with ONNX Runtime on.")
-@click.option("--min-agreement", default=0.9, show_default=True, type=click.FloatRange(0, 1), help="At IoU 0.5.")
-@click.option("--max-drift", default=0.05, show_default=True, type=click.FloatRange(0), help="Mean, of scores.")
+@click.option("--min-agreement", default=0.9, show_default=True, type=FRACTION, help="At IoU 0.5.")
+@click.option("--max-drift", default=0.05, show_default=True, type=FRACTION, help="Mean, of scores.")
 @click.option("--force", is_flag=True, help="Build also where the engine there is just what is asked for.")
 @click.pass_context
 def command(ctx: click.Context, /, model: Path, **given: Any) -> None:  # noqa: ANN401 - click's options, by name
@@ -67,80 +72,46 @@ def command(ctx: click.Context, /, model: Path, **given: Any) -> None:  # noqa: 
     The engine runs in the types that MODEL says: INT8 where `streamd quantize` put it, float16 or float32 elsewhere.
     Beside it stands its manifest, which says what it was built by, for and from.
     """
-    from streamd import log, output  # noqa: PLC0415 - the libraries take longer to import than `streamd --help` may
-    from streamd.engine import build, deliver, source, target  # noqa: PLC0415
-    from streamd.infer import library  # noqa: PLC0415
+    from streamd import log  # noqa: PLC0415 - the libraries take longer to import than `streamd --help` may
+    from streamd.engine.build import Cancelled  # noqa: PLC0415
 
     log.setup("warning", "console")
-    ask = asked(model, given)
-    output.check_file(ask.out, option="--out")
-    for name in ("log_file", "audit_file"):
-        if given[name] is not None:
-            output.check_file(given[name], option=f"--{name.partition('_')[0]}")
+    try:
+        make(model, given)
+    except (Cancelled, KeyboardInterrupt):
+        click.echo("streamd: cancelled; no engine was written", err=True)
+        ctx.exit(INTERRUPTED)
+
+
+def make(model: Path, given: dict[str, Any]) -> None:
+    """Build, compare and write, unless what is there is just what is asked for."""
+    from streamd.engine import build, deliver, source, target  # noqa: PLC0415 - as above
+    from streamd.infer import library  # noqa: PLC0415
+
+    check_places(model, given)
     read = source.read(model)
+    ask = asked(model, given, open_batch=read.open_batch)
     found = library.find()
     check_implicit(found, ask)
     gpu = target.find(given["device"])
     if gpu is None:
         click.echo("no GPU here: an engine for none in particular, neither timed nor compared", err=True)
     # What an implicit calibration comes to lies in files beside the model's: they are not compared.
-    if not given["force"] and not ask.implicit and deliver.is_current(ask.out, build.built(found, ask, read, gpu)):
-        click.echo(f"{ask.out} is current: built by {found} from {model}; --force builds it again")
-        return
-    try:
-        made = run(found, ask, read, gpu, given)
-        tell(made)
-        put(made, ask, given)
-    except (build.Cancelled, KeyboardInterrupt):
-        click.echo("streamd: cancelled; no engine was written", err=True)
-        ctx.exit(INTERRUPTED)
-
-
-def asked(model: Path, given: dict[str, Any]) -> "Ask":
-    """Return what the options ask for."""
-    from streamd.engine.ask import Ask  # noqa: PLC0415
-    from streamd.errors import ModelError  # noqa: PLC0415
-
-    out = given["out"] or model.with_suffix(".engine")
-    if out.suffix.lower() != ".engine":
-        raise ModelError(f"--out {out}: `streamd serve` knows an engine by its ending", mend="name it NAME.engine")
-    same = ("batch", "size", "fp16", "int8", "calibrator", "workspace", "level", "strict")
-    facts: list[str] = []
-    if given["int8"] == "calibrator":
-        facts += [word for path in given["data"] for word in ("--data", str(path))]
-        facts += ["--frames", str(given["frames"])]
-    if given["int8"] != "qdq" and given["cache"] is not None:
-        facts += ["--cache", str(given["cache"])]
-    if given["int8"] == "dynamic-range" and given["calibration"] is not None:
-        facts += ["--calibration", str(given["calibration"]), "--method", given["method"]]
-    return Ask(
-        model,
-        out,
-        **{name: given[name] for name in same},
-        version_compatible=given["version_compatible"],
-        hardware_compatible=given["hardware_compatible"],
-        facts=tuple(facts),
-    )
-
-
-def check_implicit(library: "Library", ask: "Ask") -> None:
-    """Refuse implicit INT8 where this TensorRT has none, and say what to use instead."""
-    from streamd.errors import ModelError  # noqa: PLC0415
-
-    has = {"qdq": True, "calibrator": library.calibrates, "dynamic-range": library.takes_ranges}
-    if not has[ask.int8]:
-        raise ModelError(
-            f"{library} has no --int8 {ask.int8}: it ended with TensorRT 10",
-            mend=f"streamd quantize {ask.model} --data PICTURES --out int8/, then streamd build "
-            f"int8/{ask.model.stem}.trt.onnx",
-        )
+    if not given["force"] and not ask.implicit:
+        precision = "int8" if ask.strict and read.quantized else ""
+        if deliver.is_current(ask.out, build.built(found, ask, read, gpu), precision):
+            click.echo(f"{ask.out} is current: built by {found} from {model}; --force builds it again")
+            return
+    made = run(found, ask, read, gpu, given)
+    tell(made)
+    put(made, ask, given)
 
 
 def run(library: "Library", ask: "Ask", read: Any, gpu: Any, given: dict[str, Any]) -> "Made":  # noqa: ANN401
     """Build with a line that shows how far it is, and Ctrl-C that ends it."""
     from streamd.cli.live import Line, interruptible  # noqa: PLC0415
     from streamd.engine import target, timing  # noqa: PLC0415
-    from streamd.engine.build import build  # noqa: PLC0415
+    from streamd.engine.build import Cancelled, build  # noqa: PLC0415
     from streamd.engine.watch import Watch  # noqa: PLC0415
 
     cache = timing.of(library, gpu, given["timing_cache"] or user_cache() / "timing")
@@ -152,7 +123,9 @@ def run(library: "Library", ask: "Ask", read: Any, gpu: Any, given: dict[str, An
         watch = Watch(log=file, show=line, stopped=stopped)
         if gpu is not None:
             stack.enter_context(target.active(given["device"]))
-        made = build(library, ask, read, gpu, watch, cache, implicit(library, ask, given, line))
+        made = build(library, ask, read, gpu, watch, cache, implicit(library, ask, given, line, stopped))
+        if stopped():  # pressed while the layers were looked at
+            raise Cancelled
     for warning in watch.warnings[:NOTED]:
         click.echo(f"note: TensorRT: {' '.join(warning.split())[:300]}", err=True)
     if len(watch.warnings) > NOTED:
@@ -160,8 +133,10 @@ def run(library: "Library", ask: "Ask", read: Any, gpu: Any, given: dict[str, An
     return made
 
 
-def implicit(library: "Library", ask: "Ask", given: dict[str, Any], line: Any) -> "Implicit | None":  # noqa: ANN401
-    """Return what implicit INT8 is told."""
+def implicit(
+    library: "Library", ask: "Ask", given: dict[str, Any], line: "Line", stopped: Callable[[], bool]
+) -> "Implicit | None":
+    """Return what implicit INT8 is told; pictures come no more once `stopped` says so."""
     if not ask.implicit:
         return None
     from streamd.engine import data  # noqa: PLC0415
@@ -172,6 +147,8 @@ def implicit(library: "Library", ask: "Ask", given: dict[str, Any], line: Any) -
 
     def advance(count: int) -> None:
         nonlocal seen
+        if stopped():
+            raise KeyboardInterrupt
         seen += count
         line(seen / given["frames"], "calibrating")
 
@@ -228,5 +205,10 @@ def checked(made: "Made", ask: "Ask", given: dict[str, Any]) -> str:
 
 def user_cache() -> Path:
     """Return streamd's folder in the user's cache (XDG Base Directory Specification)."""
+    from streamd.errors import DataError  # noqa: PLC0415
+
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "streamd"
+    try:
+        return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "streamd"
+    except RuntimeError as error:  # a user without a home
+        raise DataError(f"no folder for timings: {error}", mend="name one with --timing-cache") from error

@@ -4,6 +4,7 @@ TensorRT runs in the calling thread, and calls back into it (watch.py). Nothing 
 """
 
 import dataclasses
+import hashlib
 import os
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any, Literal
 import structlog
 from msgspec.structs import replace
 
+from streamd import manifest
 from streamd.engine import network, ranges, source
 from streamd.engine.ask import Ask
 from streamd.engine.audit import Audit, audit
@@ -68,6 +70,7 @@ def built(library: Library, ask: Ask, read: Source, target: Target | None) -> Bu
         gpu=target.name if target else "",
         compute_capability=target.compute_capability if target else "",
         onnx_sha256=read.sha256,
+        sidecar_sha256=hashlib.sha256(manifest.encoded(read.sidecar)).hexdigest() if read.sidecar else "",
         library=library.name,
         onnx=_from(ask.model, ask.out.parent),
         options=ask.options(),
@@ -152,9 +155,11 @@ class _Attempt:
         if library.reports_progress:
             held.append(monitor(library, watch))
             config.progress_monitor = held[-1]
+        said = len(watch.warnings)
         if self._timing is not None:
             self._timing.load(config)
         watch.errors.clear()  # of a cache that TensorRT did not take: the build goes on without it
+        del watch.warnings[said:]
         made = builder.build_serialized_network(parsed.definition, config)
         if self._implicit.feed is not None:
             self._implicit.feed.check()

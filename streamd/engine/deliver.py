@@ -1,10 +1,15 @@
 """Engine and manifest, put where they belong: both whole or neither; and whether what is there is what is asked for.
 
-The engine takes its place first. Until its manifest follows, the old one tells that it is of another file, by its
-SHA-256: nobody runs an engine by the wrong manifest.
+Both are written before either takes its place, and one build at a time puts its own in a folder: else of two at once
+the one's engine could stay beside the other's manifest. The engine takes its place first. Until its manifest follows,
+the old one tells that it is of another file, by its SHA-256: nobody runs an engine by the wrong manifest.
 """
 
+import fcntl
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -21,15 +26,32 @@ def deliver(plan: bytes, described: Manifest, out: Path) -> None:
     Raises:
         ModelError: one of them cannot be written.
     """
+    about = manifest.encoded(replace(described, sha256=hashlib.sha256(plan).hexdigest()))
     try:
-        output.write(out, plan)
+        with _alone(out.parent), output.whole(manifest.beside(out)) as told, output.whole(out) as engine:
+            engine.write_bytes(plan)
+            told.write_bytes(about)
     except OSError as error:
         raise ModelError(f"{out}: {error.strerror}", mend="name a file that can be written") from error
-    manifest.save(replace(described, sha256=hashlib.sha256(plan).hexdigest()), out)
 
 
-def is_current(out: Path, wanted: Built) -> bool:
-    """Whether `out` is an engine that was built by, for, from and how `wanted` says."""
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until nobody else delivers to `folder`. Where the file system knows no locks, go on without."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def is_current(out: Path, wanted: Built, precision: str = "") -> bool:
+    """Whether `out` is an engine that was built by, for, from and how `wanted` says, in `precision` where one is given.
+
+    INT8 that was asked for may have become FP16.
+    """
     if not out.is_file():
         return False
     try:
@@ -37,6 +59,8 @@ def is_current(out: Path, wanted: Built) -> bool:
     except ModelError:
         return False
     if found is None or found.built is None or found.sha256 != files.sha256(out):
+        return False
+    if precision and found.precision != precision:
         return False
     return _key(found.built) == _key(wanted)
 

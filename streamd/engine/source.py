@@ -48,6 +48,13 @@ class Source:
         return TensorProto.FLOAT16 in types | casts
 
     @property
+    def open_batch(self) -> bool:
+        """Whether it leaves the frames of a run open."""
+        made = {tensor.name for tensor in self.model.graph.initializer}
+        shapes = [value.type.tensor_type.shape.dim for value in self.model.graph.input if value.name not in made]
+        return bool(shapes) and bool(shapes[0]) and shapes[0][0].dim_value <= 0
+
+    @property
     def metadata(self) -> dict[str, str]:
         """What the exporter wrote of the model."""
         return {entry.key: entry.value for entry in self.model.metadata_props}

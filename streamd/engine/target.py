@@ -39,6 +39,8 @@ def find(device: str) -> Target | None:
     from streamd.checkup import Missing  # noqa: PLC0415
     from streamd.gpu.driver import Driver  # noqa: PLC0415
 
+    if device == "cpu":
+        raise DeviceError("device cpu: an engine is built on a GPU and for it", mend="write cuda:0 for the first GPU")
     index = device_index(device)
     try:
         driver = Driver()

@@ -5,6 +5,7 @@ A plan of TensorRT itself begins with other bytes, which as a length would be be
 """
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -139,5 +140,5 @@ def _as_onnx(key: str, value: Any) -> str:  # noqa: ANN401 - any JSON
     JSON has made text of the numbers that `names` is keyed by.
     """
     if key == "names" and isinstance(value, dict):
-        value = {int(k) if str(k).isdecimal() else k: name for k, name in value.items()}
+        value = {int(k) if re.fullmatch(r"\d{1,9}", str(k)) else k: name for k, name in value.items()}
     return value if isinstance(value, str) else repr(value)

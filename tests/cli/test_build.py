@@ -1,18 +1,23 @@
 """The command line of `streamd build`, with recorded versions of TensorRT; the real one is in tests/engine."""
 
+import os
 import shutil
+import signal
 from contextlib import nullcontext
 
+import onnx
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from streamd import cli, infer, manifest
+from streamd.engine import build as engine_build
 from streamd.engine import data, target
 from streamd.engine.target import Target
 from streamd.errors import ModelError
 from streamd.infer import library
 from streamd.int8 import cache
-from tests.engine.conftest import BUNDLED
+from tests.engine.conftest import BUNDLED, quantized
 from tests.engine.recorded import PLAN, Recorded
 
 
@@ -138,6 +143,14 @@ def test_implicit_int8_that_is_gone_says_what_to_use(build, version, kind):
         ("--batch", "4,2,1"),
         ("--batch", "1,2"),
         ("--batch", "a"),
+        ("--batch", "1,x,4,8"),
+        ("--batch", "1,4,8,"),
+        ("--batch", "9" * 5000),
+        ("--batch-up-to", "0"),
+        ("--workspace", "9" * 5000),
+        ("--workspace", "99999999999GiB"),
+        ("--min-agreement", "nan"),
+        ("--max-drift", "nan"),
         ("--size", "0x1"),
         ("--size", "640x"),
         ("--workspace", "many"),
@@ -175,6 +188,107 @@ def test_what_stands_in_the_way_is_told_before_the_build(build, tmp_path):
     assert (done.exit_code, f"--out {folder}: is a folder" in done.output) == (1, True)
     done = build("--log", tmp_path / "gone" / "log")
     assert (done.exit_code, "there is no folder" in done.output) == (1, True)
+
+
+@pytest.mark.parametrize("option", ["--log", "--audit", "--cache"])
+@pytest.mark.parametrize("name", ["m.onnx", "m.json", "m.engine", "m.engine.json"])
+def test_no_file_of_the_work_is_written_over(build, model, option, name):
+    before = {path.name: path.read_bytes() for path in model.parent.iterdir()}
+    done = build(option, model.with_name(name))
+    assert (done.exit_code, "is another file of this work; name a file of its own" in done.output) == (1, True)
+    assert {path.name: path.read_bytes() for path in model.parent.iterdir()} == before
+
+
+def test_an_engine_that_is_a_link_to_the_model_does_not_replace_it(build, model):
+    link = model.with_suffix(".engine")
+    link.symlink_to(model)
+    done = build()
+    assert (done.exit_code, "is another file of this work" in done.output) == (1, True)
+    assert model.read_bytes() == BUNDLED.read_bytes()
+
+
+def test_two_answers_do_not_share_a_file(build, tmp_path):
+    done = build("--log", tmp_path / "said", "--audit", tmp_path / "said")
+    assert (done.exit_code, "--audit" in done.output and "is another file" in done.output) == (1, True)
+
+
+def test_what_shall_be_compared_is_looked_for_before_the_build(build, model, tmp_path):
+    done = build("--check", tmp_path / "gone.mp4")
+    assert (done.exit_code, "gone.mp4" in done.output) == (1, True)
+    assert not model.with_suffix(".engine").exists()
+
+
+def test_another_manifest_beside_the_model_makes_another_engine(build, model):
+    build()
+    about = manifest.load(model)
+    manifest.save(replace(about, labels=("somebody", *about.labels[1:])), model)
+    assert "wrote" in build().output
+    assert manifest.load(model.with_suffix(".engine")).labels[0] == "somebody"
+    assert "is current" in build().output
+
+
+def test_fp16_in_place_of_int8_is_not_current_for_who_is_strict(build, model, tmp_path_factory):
+    street_qdq = quantized(BUNDLED, tmp_path_factory.mktemp("street"))
+    for suffix in (".onnx", ".json"):
+        shutil.copy(street_qdq.with_suffix(suffix), model.with_suffix(suffix))
+    old = Target("Tesla P100", "6.0")
+    assert "this is FP16" in build(gpu=old).output
+    assert "is current" in build(gpu=old).output
+    strict = build("--strict", gpu=old)
+    assert (strict.exit_code, "leave --strict out" in strict.output) == (1, True)
+
+
+def test_an_open_batch_is_built_up_to_what_is_said(build, model):
+    assert build("--batch-up-to", "16").exit_code == 0
+    assert manifest.load(model.with_suffix(".engine")).built.options == ("--batch", "1,16,16")
+    assert "is current" in build("--batch", "1,16,16").output
+    build("--batch-up-to", "16", "--batch", "2,4,8")
+    assert manifest.load(model.with_suffix(".engine")).built.profile == (2, 4, 8)
+
+
+def test_a_fixed_batch_stays(build, model):
+    fixed = onnx.load(model)
+    fixed.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+    onnx.save(fixed, model)
+    model.with_suffix(".json").unlink()
+    done = build("--batch-up-to", "16", "--size", "416")
+    assert manifest.load(model.with_suffix(".engine")).built.options == ("--size", "416x416"), done.output
+    assert (build("--batch", "1,4,8").exit_code, model.with_suffix(".engine").exists()) == (1, True)
+
+
+def test_ctrl_c_while_the_layers_are_looked_at_writes_nothing(build, model, monkeypatch):
+    own = engine_build._Attempt.layers
+
+    def pressed(self, plan, facts):
+        os.kill(os.getpid(), signal.SIGINT)
+        return own(self, plan, facts)
+
+    monkeypatch.setattr(engine_build._Attempt, "layers", pressed)
+    done = build()
+    assert (done.exit_code, "cancelled; no engine was written" in done.output) == (130, True)
+    assert not model.with_suffix(".engine").exists()
+
+
+def test_ctrl_c_ends_a_calibration(build, model, tmp_path, monkeypatch, host_gpu):
+    class Pressing(data.Staged):
+        def __call__(self, batch):
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().__call__(batch)
+
+    monkeypatch.setattr(data, "open_gpu", lambda device: host_gpu)
+    monkeypatch.setattr(data, "Staged", Pressing)
+    kept = tmp_path / "kept.cache"
+    done = build("--int8", "calibrator", "--data", BUNDLED.with_suffix(".mp4"), "--frames", "8", "--cache", kept)
+    assert (done.exit_code, "cancelled" in done.output) == (130, True), done.output
+    assert not kept.exists() and not model.with_suffix(".engine").exists()
+
+
+def test_what_it_was_calibrated_on_is_found_from_anywhere(build, model, monkeypatch):
+    monkeypatch.chdir(model.parent)
+    (model.parent / "scales.cache").write_text("TRT-8600-EntropyCalibration2\nimages: 3c010204\n")
+    assert build("--int8", "dynamic-range", "--cache", "scales.cache").exit_code == 0
+    options = manifest.load(model.with_suffix(".engine")).built.options
+    assert options == ("--int8", "dynamic-range", "--cache", str(model.parent / "scales.cache"))
 
 
 def test_a_model_that_is_not_there(build, model):

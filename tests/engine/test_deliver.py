@@ -1,3 +1,8 @@
+import errno
+import fcntl
+import os
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
@@ -42,6 +47,7 @@ def test_where_the_onnx_file_stands_and_what_came_of_it_makes_no_other(out):
         {"onnx_sha256": "cd" * 32},
         {"library": "tensorrt_rtx"},
         {"options": ()},
+        {"sidecar_sha256": "ef" * 32},
     ],
 )
 def test_another_key_makes_another(out, change):
@@ -74,3 +80,52 @@ def test_an_old_manifest_refuses_a_new_engine(out):
 def test_where_nothing_can_be_written(tmp_path):
     with pytest.raises(ModelError, match="name a file that can be written"):
         deliver(b"plan", ABOUT, tmp_path / "gone" / "m.engine")
+
+
+def test_where_the_manifest_cannot_be_written_the_engine_stays_as_it_was(out, monkeypatch):
+    own = Path.write_bytes
+
+    def full(path, data):
+        if data.startswith(b"{"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return own(path, data)
+
+    before = {path.name: path.read_bytes() for path in out.parent.iterdir()}
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ModelError, match="No space left on device"):
+        deliver(b"another plan", ABOUT, out)
+    assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
+
+
+def test_who_delivers_to_the_same_folder_waits(tmp_path, monkeypatch):
+    inside, locked = [], []
+    own = Path.write_bytes
+
+    def looked(path, data):
+        held = os.open(tmp_path, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            locked.append(path.suffix)
+        finally:
+            os.close(held)
+        inside.append(path.suffix)
+        return own(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", looked)
+    deliver(b"plan", ABOUT, tmp_path / "m.engine")
+    assert inside == locked == [".part", ".part"]
+
+
+def test_an_engine_is_kept_where_there_are_no_locks(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    deliver(b"plan", ABOUT, tmp_path / "m.engine")
+    assert (tmp_path / "m.engine").read_bytes() == b"plan"
+
+
+def test_a_precision_that_was_asked_for_and_not_built_is_not_current(out):
+    assert is_current(out, BUILT, "fp32")
+    assert not is_current(out, BUILT, "int8")

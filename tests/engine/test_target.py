@@ -22,6 +22,11 @@ def absent():
     raise Missing("there is no libcuda.so.1")
 
 
+def test_a_cpu_is_no_target():
+    with pytest.raises(DeviceError, match="built on a GPU and for it; write cuda:0"):
+        target.find("cpu")
+
+
 def test_a_gpu_is_known_by_the_driver(monkeypatch):
     monkeypatch.setattr(driver, "Driver", TwoGpus)
     assert target.find("cuda:1") == Target("Tesla T4", "7.5")

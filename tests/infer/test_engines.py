@@ -53,6 +53,11 @@ def test_a_plan_behind_the_header_of_ultralytics(write):
     assert found.metadata["names"] == """{0: 'person', 1: "it's"}"""
 
 
+@pytest.mark.parametrize("key", ["9" * 5000, "²", "-1", "x"])
+def test_a_name_under_no_number_stays_under_what_it_is(write, key):
+    assert engines.read(write(headed({"names": {key: "cat"}}))).metadata["names"] == repr({key: "cat"})
+
+
 def test_the_header_serves_to_recognise_the_model(write):
     found = engines.read(write(headed({"task": "detect", "imgsz": [640, 640], "names": {"0": "cat", "1": "dog"}})))
     inputs, outputs = [Tensor("images", "float32", (1, 3, 640, 640))], [Tensor("output0", "float32", (1, 6, 8400))]
