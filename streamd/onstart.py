@@ -45,14 +45,16 @@ def build(
     for name, model in settings.models.items():
         if name in used and model.build == "on-start":
             path = config.locate(model.path, settings.base)
-            asked = command(path, model.device, environment)
+            asked = command(path, model.device, model.batch, environment)
             if asked and not _Build(path, notify, clock, settings.drain_timeout).run([*program, *asked], environment):
                 return False
     return True
 
 
-def command(path: Path, device: str, environment: Mapping[str, str]) -> list[str]:
+def command(path: Path, device: str, batch: int, environment: Mapping[str, str]) -> list[str]:
     """Return the arguments that build the engine at `path` as it was built last; none where there is no ONNX file.
+
+    Where none was built yet it is built for runs of up to `batch` frames.
 
     Raises:
         ModelError: there is neither.
@@ -70,7 +72,7 @@ def command(path: Path, device: str, environment: Mapping[str, str]) -> list[str
             )
         structlog.get_logger().warning("no ONNX file to build the engine of: it is used as it is", model=str(path))
         return []
-    options = built.options if built else ()
+    options = built.options if built else ("--batch-up-to", str(batch))
     device = device if ":" in device else f"{device}:0"
     # systemd tells a service of a folder of its own; its user's home is none.
     folder = environment.get("CACHE_DIRECTORY", "").partition(":")[0]

@@ -98,7 +98,7 @@ def test_an_engine_is_built_before_anything_else(build, tmp_path):
     manager = Manager()
     done, lines = build(BUILDS, manager)
     assert done
-    wanted = f"build {tmp_path}/street.onnx --out {tmp_path}/street.engine --device cuda:1"
+    wanted = f"build {tmp_path}/street.onnx --out {tmp_path}/street.engine --device cuda:1 --batch-up-to 1"
     assert (tmp_path / "street.engine").read_text() == wanted
     assert not (tmp_path / "idle.engine").exists()  # no camera uses it
     assert manager.told[0] == {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "building street.engine, 0 s"}
@@ -126,16 +126,17 @@ def test_a_manifest_that_cannot_be_read_is_built_over(tmp_path):
     (tmp_path / "m.onnx").touch()
     (tmp_path / "m.engine.json").write_text("{")
     wanted = ["build", f"{tmp_path}/m.onnx", "--out", f"{tmp_path}/m.engine", "--device", "cuda:0"]
-    assert onstart.command(tmp_path / "m.engine", "cuda:0", {}) == wanted
+    wanted += ["--batch-up-to", "16"]
+    assert onstart.command(tmp_path / "m.engine", "cuda:0", 16, {}) == wanted
 
 
 def test_without_an_onnx_file_the_engine_there_is_used(tmp_path):
     path = tmp_path / "m.engine"
     with pytest.raises(ModelError, match=r"there is no m\.onnx to build it of"):
-        onstart.command(path, "cuda:0", {})
+        onstart.command(path, "cuda:0", 16, {})
     path.touch()
     with structlog.testing.capture_logs() as lines:
-        assert onstart.command(path, "cuda:0", {}) == []
+        assert onstart.command(path, "cuda:0", 16, {}) == []
     assert "used as it is" in lines[0]["event"]
 
 
