@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamd import output
-from streamd.cli import repair
+from streamd.cli import refine, repair
 from streamd.cli.bar import progress
 from streamd.cli.calibrate import FRAMES, run, stretch
 from streamd.cli.fraction import FRACTION
@@ -53,6 +53,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--write-cache", type=PATH, help="Write the scales as a cache for TensorRT 10 or older, too.")
 @click.option("--tensorrt-version", default="8.6.0", show_default=True, help="That the cache is for.")
 @repair.options
+@refine.options
 @click.option("--list", "listed", is_flag=True, help="Print what would be quantized, and stop.")
 def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's options, by name
     """Quantize MODEL, a float32 ONNX file, with scales from --data, --calibration or --cache.
@@ -71,6 +72,7 @@ def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's option
     if not given["listed"]:
         check_places(model, given)
         repair.check(given)
+        refine.check(given)
     ready = graph.load(model)
     plan = placement.plan(ready, quantize.keeper(ready, given["keep_float"], given["only"]), whole=given["whole"])
     if given["listed"]:
@@ -82,6 +84,7 @@ def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's option
     piece = quantize.Workpiece(model, ready, backend.manifest, plan)
     trial, judge, facts = chosen(piece, given)
     facts |= repair.repaired(piece, trial, judge, given)
+    facts |= refine.refined(piece, trial, judge, given)
     if trial.agreement is not None and trial.agreement.matched50 < given["min_agreement"] and not given["force"]:
         raise click.ClickException(
             f"{trial.method} agrees with the float model to {trial.agreement.matched50:.3f}, below "
@@ -90,6 +93,7 @@ def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's option
         )
     piece.about = quantize.about(trial, ready, facts)
     write(piece, trial, judge, given)
+    refine.tidy(model, given)
 
 
 def check_places(model: Path, given: dict[str, Any]) -> None:

@@ -53,14 +53,15 @@ def settled(graph: Graph, layer: NodeProto) -> str:
 
 
 def _block(graph: Graph, layers: Sequence[NodeProto], start: int, order: dict[str, int]) -> Block:
-    """Return the block of `layers`; its outputs are the settled tensors that anything outside it reads."""
+    """Return the block of `layers`; its outputs are all tensors of it that anything outside reads."""
     ends = [settled(graph, layer) for layer in layers]
     last = max(order[graph.producer[name].name] for name in ends) + 1
     whole = stretch(graph, start, last, ends)
     inside = {node.name for node in whole.nodes}
+    made = [name for node in whole.nodes for name in node.output if name]
     outputs = [
         name
-        for name in ends
+        for name in made
         if name in graph.outputs or any(reader.name not in inside for reader in graph.consumers[name])
     ]
     part = stretch(graph, start, last, outputs or ends[-1:])

@@ -62,8 +62,9 @@ def train(
 ) -> tuple[Graph, Scales]:
     """Return a copy of `graph` with trained weights and biases, and the scales that go with it.
 
-    `inputs` are what the model is fed, one array a picture. `checkpoint` keeps the state every 50 steps, and gives
-    back that of an earlier, interrupted, run. `advance` is called with the number of steps done, `tell` with the loss.
+    `inputs` are what the model is fed, one array a picture. `checkpoint` keeps the state every 50
+    steps and at the end, and gives back that of an earlier, interrupted, run. `advance` is called with the number of
+    steps done, `tell` with the loss.
 
     Raises:
         ModelError: the model has an operator that torch is not taught here.
@@ -77,7 +78,7 @@ def train(
     while training.step < options.steps:
         tell(training.go())
         advance(1)
-        if training.step % EVERY == 0 and training.step < options.steps:
+        if training.step % EVERY == 0 or training.step == options.steps:
             checkpoint.save(STATE, training.state())
     return training.written(graph)
 
