@@ -1,6 +1,7 @@
 """configs/cams.yaml is the reference: it holds every key, the defaults it states are the real ones, and it runs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from pydantic import BaseModel
 
 from streamd import bundled, config, yamlfile
 from streamd.config.faults import _section
+from streamd.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+ENGINES = ("t4-l4.yaml", "consumer.yaml", "data-centre.yaml")  # for GPUs, with engines that their comments build
 EXAMPLES = {  # what stands in the file as an example, for it has no default or is off by default
     "models", "cameras", "metrics", "models.street.path", "cameras.street.uri", "cameras.street.model",
 }  # fmt: skip
@@ -70,7 +73,37 @@ def test_the_files_are_valid_as_they_stand(name):
     assert config.load(CONFIGS / name, {}).warnings == ()
 
 
-@pytest.mark.parametrize("name", ["cams.yaml", "demo.yaml"])
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_example_for_a_gpu_lacks_its_engines_and_nothing_else(name, tmp_path):
+    shutil.copy(CONFIGS / name, tmp_path)
+    with pytest.raises(ConfigError) as error:
+        config.load(tmp_path / name, {})
+    paths = [model["path"] for model in yamlfile.read((CONFIGS / name).read_text()).value["models"].values()]
+    missing = [f"there is no file {tmp_path / path}" for path in paths]
+    assert all(said in str(fault) for said, fault in zip(missing, error.value.findings, strict=True))
+    (tmp_path / "models").mkdir()
+    for path in paths:
+        (tmp_path / path).write_bytes(b"a plan")
+    assert config.load(tmp_path / name, {}).warnings == ()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_example_for_a_gpu_runs_what_its_comment_builds(name):
+    text = (CONFIGS / name).read_text()
+    builds = [line.removeprefix("#").split() for line in text.splitlines() if line.startswith("#     streamd build")]
+    models = yamlfile.read(text).value["models"].values()
+    made = [(after(build, "--out") or str(Path(build[2]).with_suffix(".engine")), build) for build in builds]
+    assert [path for path, _ in made] == [model["path"] for model in models]
+    for (_, build), model in zip(made, models, strict=True):
+        assert int(after(build, "--batch").split(",")[2]) == model["batch"]
+        assert (after(build, "--device") or "cuda:0") == model["device"]
+
+
+def after(words, option):
+    return words[words.index(option) + 1] if option in words else None
+
+
+@pytest.mark.parametrize("name", ["cams.yaml", "demo.yaml", *ENGINES])
 def test_the_files_name_their_schema_to_editors(name):
     first = (CONFIGS / name).read_text().splitlines()[0]
     assert first == "# yaml-language-server: $schema=streamd.schema.json"
