@@ -1,7 +1,8 @@
 """A GPU whose memory is the host's and whose kernels g++ compiled: what streamd does on a GPU, run without one.
 
 All that is put on a stream has happened when the call returns, so a wait that is missing does not show here; it does
-in late_gpu.py, and on a GPU. Memory is new at every call, as is what `upload` and `download` leave: copies, never views.
+in late_gpu.py, and on a GPU. Memory is new at every call, as is what `upload` and `download` leave: copies, never
+views.
 """
 
 import ctypes
