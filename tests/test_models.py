@@ -203,7 +203,7 @@ def test_other_labels_start_their_cameras_anew(house):
 def test_many_swaps_leave_nothing_behind(house):
     house.more("one")
     threads = threading.active_count()
-    for turn in range(20):
+    for turn in range(5):
         house.models["a"]["confidence"] = 0.3 + turn / 100
         house.reload()
         house.until(lambda: not house.daemon._models.changing)

@@ -21,7 +21,7 @@ def command(config: Path, wait_for: tuple[Literal["detections", "video"], ...]) 
 
     \b
     SIGTERM, SIGINT  stop the cameras, drain, exit 0; a second one leaves at once
-    SIGHUP           read CONFIG again and apply the cameras that changed
+    SIGHUP           read CONFIG again and apply the cameras and models that changed
     """  # noqa: D301 - click reads the sign \b, and passes over the two of a raw string
     # before any thread is there: the pools that NumPy starts when it is imported would take a signal, and die of it
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))

@@ -34,15 +34,15 @@ keys = {"server_key": server.encode(), "secret_key": secret.encode()} if server 
 with Subscriber(endpoint, kinds=[kind], **keys) as subscriber:
     subscriber.receive()
     print("first", flush=True)
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     for _ in range(int(count) - 1):
         subscriber.receive()
-    print(time.perf_counter() - begun, flush=True)
+    print(time.perf_counter() - begun, time.process_time() - used, flush=True)
 """
 
 
 def curve():
-    """Messages a second, by kind, to one reader in a process of its own over TCP."""
+    """Messages a second, by kind, and the CPU time of one, to a reader in a process of its own over TCP."""
     picture = Picture(*(np.zeros(shape, np.uint8) for shape in ((48, 64), (24, 32), (24, 32))))
     found = Detections(np.ones((8, 4), np.float32), np.ones(8, np.float32), np.ones(8, np.int32))
     frame = Frame("front", 1, 0, 0, 0, picture)
@@ -52,11 +52,14 @@ def curve():
         "h264": (UNITS, lambda sink: sink.video(packet)),
     }
     for kind, (count, send) in kinds.items():
-        rates = {False: [], True: []}
+        rates, cpu = {False: [], True: []}, {False: [], True: []}
         for _ in range(ROUNDS):
             for encrypted in (False, True):
-                rates[encrypted].append(one_curve(kind, count, send, encrypted))
+                seconds, used = one_curve(kind, count, send, encrypted)
+                rates[encrypted].append(count / seconds)
+                cpu[encrypted].append(used * 1e6 / count)
         tell(kind, "plain", rates[False], "CURVE", rates[True], "a second")
+        tell(f"{kind}, CPU of both ends", "plain", cpu[False], "CURVE", cpu[True], "us a message")
 
 
 def one_curve(kind, count, send, encrypted):
@@ -79,13 +82,15 @@ def one_curve(kind, count, send, encrypted):
                 time.sleep(0.01)
             send(sink)
             reader.stdout.readline()
+            used = time.process_time()
             for _ in range(count - 1):
                 send(sink)
-            seconds = float(reader.stdout.readline())
+            seconds, theirs = map(float, reader.stdout.readline().split())
+            used = time.process_time() - used
             reader.wait()
             stop.set()
             keeper.join()
-    return count / seconds
+    return seconds, used + theirs
 
 
 def slow():

@@ -14,6 +14,7 @@ from streamd.clock import SystemClock
 from streamd.errors import PublishError
 from streamd.frames import Detections, Notice, Packet
 from streamd.publish import ZeroMQSink
+from streamd.publish.outlet import MAX_TOPICS
 
 LABELS = ("person", "car")
 
@@ -152,6 +153,21 @@ def test_a_flood_of_messages_is_read_and_thrown_away(sink, context):
         rude.send(b"\x02" + str(i).encode())
     rude.send(b"\x01h264/front/")
     assert until(lambda: sink.wanted("front"))
+
+
+def test_of_subscriptions_without_end_a_bounded_number_is_kept_in_mind(sink, context, subscribe):
+    rude = context.socket(zmq.XSUB)
+    rude.sndhwm = 0
+    rude.connect(sink.endpoints["video"])
+    for number in range(MAX_TOPICS + 500):
+        rude.send(b"\x01h264/" + str(number).encode())
+    rude.send(b"\x00h264/0")
+    assert until(lambda: sink.subscribers("video") and not sink.wanted("0"), 10)
+    assert sink.subscribers("video") < MAX_TOPICS
+    rude.close()
+    assert until(lambda: sink.subscribers("video") == 0)
+    peer = subscribe(sink.endpoints["video"], "h264/front/")
+    assert until(lambda: sink.wanted("front")) and not peer.closed
 
 
 def test_what_was_sent_before_the_end_still_arrives(settings, subscribe, frame, found):
