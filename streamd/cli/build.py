@@ -72,8 +72,13 @@ def command(ctx: click.Context, /, model: Path, **given: Any) -> None:  # noqa: 
     The engine runs in the types that MODEL says: INT8 where `streamd quantize` put it, float16 or float32 elsewhere.
     Beside it stands its manifest, which says what it was built by, for and from.
     """
-    from streamd import log  # noqa: PLC0415 - the libraries take longer to import than `streamd --help` may
-    from streamd.engine.build import Cancelled  # noqa: PLC0415
+    from streamd.cli.live import ended_at_once  # noqa: PLC0415 - the libraries take longer than `streamd --help` may
+
+    with ended_at_once():
+        from streamd import log  # noqa: PLC0415 - as above
+        from streamd.engine import deliver, parity, source, target  # noqa: F401, PLC0415 - likewise
+        from streamd.engine.build import Cancelled  # noqa: PLC0415
+        from streamd.int8 import data  # noqa: F401, PLC0415
 
     log.setup("warning", "console")
     try:

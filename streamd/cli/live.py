@@ -101,3 +101,13 @@ def interruptible(*, asks: bool) -> Iterator[Callable[[], bool]]:
         signal.set_wakeup_fd(former_writer)
         os.close(reader)
         os.close(writer)
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process without a word meanwhile: for imports, where libraries make errors of it."""
+    former = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)

@@ -2,7 +2,7 @@ import io
 import os
 import signal
 
-from streamd.cli.live import Line, interruptible
+from streamd.cli.live import Line, ended_at_once, interruptible
 
 
 class Terminal(io.StringIO):
@@ -99,3 +99,10 @@ def test_a_library_that_cannot_be_told_is_left_to_the_signal():
     with interruptible(asks=False):
         assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_ends_an_import_and_is_heard_again_afterwards():
+    before = signal.getsignal(signal.SIGINT)
+    with ended_at_once():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is before
