@@ -24,7 +24,8 @@ DETECTIONS = wire.Detections(
 )
 EVENT = wire.Event("front", 1, "online", 5)
 HEADER = wire.VideoHeader("front", 1, 0, 0, 5, 640, 360, True)
-ALL = [DETECTIONS, EVENT, HEADER]
+STALLED = wire.Event("front", 1, "offline", 5, "no frame for 2.5 s", "stalled", "stalled")
+ALL = [DETECTIONS, EVENT, STALLED, HEADER]
 
 
 def test_detections_as_json():
@@ -41,6 +42,13 @@ def test_detections_as_json():
         "detections": [{"class_id": 39, "label": "bottle", "score": 0.93, "box": [286.0, 109.0, 343.0, 315.0]}],
         "v": 1,
     }
+
+
+def test_a_state_and_a_cause_are_keys_of_their_own_and_absent_where_there_is_none():
+    plain = {"camera": "front", "session": 1, "kind": "online", "at_ns": 5, "reason": "", "v": 1}
+    assert json.loads(wire.encode(EVENT)) == plain
+    told = {"kind": "offline", "reason": "no frame for 2.5 s", "state": "stalled", "cause": "stalled"}
+    assert json.loads(wire.encode(STALLED)) == plain | told
 
 
 def test_the_header_of_video_as_json():

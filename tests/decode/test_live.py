@@ -61,6 +61,15 @@ def test_rtsp_frames_arrive_from_a_key_frame_on(transport, rtsp):
 
 
 @pytest.mark.rtsp
+def test_sound_beside_the_video_is_left_alone(rtsp):
+    port, _ = rtsp("/test=loud:320x240")
+    camera = live(f"rtsp://127.0.0.1:{port}/test")
+    frames, _ = until(camera, frames_seen(10))
+    assert [frame.seq for frame in frames[:10]] == list(range(10))
+    assert camera.stats.corrupt == 0
+
+
+@pytest.mark.rtsp
 def test_captured_at_is_the_time_the_packet_arrived(rtsp):
     port, _ = rtsp("/test=pattern:320x240")
     before = time.time_ns()
@@ -143,6 +152,20 @@ def test_a_path_that_does_not_exist_is_named_as_such(rtsp):
     port, _ = rtsp("/test=pattern:320x240")
     _, notices = until(live(f"rtsp://127.0.0.1:{port}/nowhere"), notices_seen("reconnecting"))
     assert "no such stream" in notices[0].reason
+
+
+@pytest.mark.parametrize(("scheme", "cause", "state"), [("rtsps", "tls", "failed"), ("https", "tls", "failed")])
+def test_a_server_that_speaks_no_tls_is_told_as_that(scheme, cause, state, answering):
+    port = answering(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n")
+    _, notices = until(live(f"{scheme}://127.0.0.1:{port}/x", open_timeout=5), notices_seen("reconnecting"))
+    assert (notices[0].cause, notices[0].state) == (cause, state)
+    assert "TLS" in notices[0].reason
+
+
+def test_a_host_that_is_not_known_is_unreachable():
+    _, notices = until(live("rtsp://nowhere.invalid/x", open_timeout=5), notices_seen("reconnecting"))
+    assert (notices[0].cause, notices[0].state) == ("unreachable", "reconnecting")
+    assert "no host of that name" in notices[0].reason
 
 
 def test_nobody_listening_is_tried_again(listener):

@@ -6,8 +6,9 @@ from functools import partial
 
 from tests.faults import proxy as tampers
 
-MOUNT = "pattern:160x128:10"
-LARGE, JPEG = "pattern:192x160:10", "jpeg:160x128:10"
+FPS = 25
+MOUNT = f"pattern:160x128:{FPS}"
+LARGE, JPEG = f"pattern:192x160:{FPS}", f"jpeg:160x128:{FPS}"
 
 
 class Scene:
@@ -61,14 +62,18 @@ class Scene:
     def sizes(self):
         return {(frame.width, frame.height) for frame in self.rig.frames(self.name, self.since)}
 
-    def back(self, strike, since):
-        """Whether frames come again as they did before it was struck."""
-        frames = [
+    def frames_back(self, strike, since):
+        """The frames that came as they did before it was struck."""
+        return [
             frame
             for frame in self.rig.frames(self.name, since)
             if (frame.width, frame.height) == (160, 128)
             and (strike.same_session is not False or frame.session > self.session)
         ]
+
+    def back(self, strike, since):
+        """Whether frames come again as they did before it was struck."""
+        frames = self.frames_back(strike, since)
         return bool(frames) and frames[-1].seq > 0
 
     def count(self, key):

@@ -50,7 +50,7 @@ def test_the_other_camera_has_noticed_nothing(scene):
     rig = scene.rig
     frames = rig.frames("steady")
     assert {frame.session for frame in frames} == {frames[0].session}
-    assert [event.state for event in rig.events("steady")][-1] == "online"
+    assert {event.state for event in rig.events("steady")} <= {"connecting", "online"}
     gaps = [b.seq - a.seq for a, b in itertools.pairwise(frames)]
     assert min(gaps) >= 1
     assert rig.sum("streamd_reconnects_total", "steady") == 0

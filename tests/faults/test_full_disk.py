@@ -6,16 +6,14 @@ import sys
 import av
 import pytest
 
-from tests.faults.load import SCENES
-
 pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A folder on a disk of 1 MB."""
+    """A folder on a disk of 600 kB."""
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(tmp_path)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("this user may not mount a small disk")
@@ -24,8 +22,8 @@ def small_disk(tmp_path):
 
 
 def test_a_disk_that_fills_while_recording(rig, small_disk):
-    rig.cameras = {"front": SCENES}
-    video = {"bind": rig.video, "preset": "ultrafast", "crf": 1, "keyframe_interval": "500ms"}
+    rig.cameras = {"front": {"uri": "scenes:?width=320&height=240&fps=20"}}
+    video = {"bind": rig.video, "preset": "ultrafast", "crf": 8, "keyframe_interval": "500ms"}
     rig.sections = {"publish": {"detections": {"bind": rig.endpoint}, "video": video}}
     rig.start()
     rig.until(lambda: rig.frames("front"), "frames")

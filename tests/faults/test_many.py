@@ -7,7 +7,7 @@ from tests.faults.strikes import Scene
 
 pytestmark = [pytest.mark.rtsp, pytest.mark.timeout(180)]
 
-FLAPPING, ROUNDS, CYCLES, WARM = 20, 2, 12, 4
+FLAPPING, ROUNDS, CYCLES, WARM = 20, 2, 20, 7
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +30,14 @@ def test_twenty_cameras_flap_and_the_steady_one_goes_on(scenes):
     assert rig.resources()[1] <= threads + 2  # a pool of FFmpeg's may still be ending
 
 
-def test_cameras_that_come_and_go_by_reload_leave_nothing(scenes):
+def test_cameras_that_come_and_go_by_reload_leave_nothing(scenes, write_clip):
     rig = scenes[0].rig
     rig.cameras = {"steady": SCENES}
+    guest = {"uri": str(write_clip(rig.folder / "guest.mp4", 50)), "loop": True}
     rig.reload()
     rig.until(lambda: not rig.sum("streamd_camera_state", "c0"), "the many to be gone")
-    used = list(come_and_go(rig, SCENES, CYCLES))
+    used = list(come_and_go(rig, guest, CYCLES))
     (first_mb, threads, files), (last_mb, *_) = used[WARM], used[-1]
-    assert min(each[1] for each in used[WARM:]) <= threads
     assert (used[-1][1], used[-1][2]) <= (threads + 1, files + 1)  # an answered request of the status page
     assert last_mb - first_mb < 10
     assert rig.stop() == 0, rig.log
