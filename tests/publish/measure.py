@@ -2,9 +2,10 @@
 
     python -m tests.publish.measure curve
     python -m tests.publish.measure slow
+    python -m tests.publish.measure send
 
-Both take turns between the two cases, so that what else the machine does weighs on both alike; the spread of one case's
-rounds is the noise.
+Each takes turns between its two cases, so that what else the machine does weighs on both alike; the spread of one
+case's rounds is the noise.
 """
 
 import subprocess
@@ -124,6 +125,33 @@ def slow():
     tell("CPU", "nobody", cpu[False], "never reads", cpu[True], "ms a frame")
 
 
+def send():
+    """CPU time that publishing a frame's detections takes of the thread that does, by who listens."""
+    picture = Picture(*(np.zeros(shape, np.uint8) for shape in ((48, 64), (24, 32), (24, 32))))
+    found = Detections(np.ones((8, 4), np.float32), np.ones(8, np.float32), np.ones(8, np.int32))
+    frame = Frame("front", 1, 0, 0, 0, picture)
+    settings = config.Publish(detections=config.DetectionsSocket(bind="tcp://127.0.0.1:*"), video=None)
+    took = {False: [], True: []}
+    for _ in range(ROUNDS):
+        for sleeper in (False, True):
+            with open_sinks(settings, SystemClock()) as sink, zmq.Context() as context:
+                asleep = context.socket(zmq.SUB)
+                asleep.setsockopt(zmq.RCVHWM, 1)
+                if sleeper:
+                    asleep.connect(sink.endpoints["detections"])
+                    asleep.subscribe(b"")
+                    while not sink.subscribers("detections"):
+                        time.sleep(0.01)
+                for timed in (False, True):  # the first time its queue fills
+                    begun = time.thread_time()
+                    for _ in range(20_000):
+                        sink.detections(frame, found, ("person",) * 2, "street")
+                    if timed:
+                        took[sleeper].append((time.thread_time() - begun) * 1e6 / 20_000)
+                asleep.close(linger=0)
+    tell("publishing", "to nobody", took[False], "to one that never reads", took[True], "us a frame")
+
+
 def tell(what, first, a, second, b, unit):
     ratios = [y / x for x, y in zip(a, b, strict=True)]
     noise = (max(a) - min(a)) / median(a)
@@ -135,4 +163,4 @@ def tell(what, first, a, second, b, unit):
 
 
 if __name__ == "__main__":
-    {"curve": curve, "slow": slow}[sys.argv[1]]()
+    {"curve": curve, "slow": slow, "send": send}[sys.argv[1]]()
