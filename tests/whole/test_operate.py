@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import signal
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -42,6 +44,27 @@ def test_status_is_a_table_or_json_for_whom_has_the_token(house, daemon, port):
     assert json.loads(out)["cameras"]["a"]["state"] == "online", err
     code, _, err = house.run("status", f"127.0.0.1:{port}")
     assert (code, err) == (1, f"streamd: 127.0.0.1:{port} answers 401 Unauthorized; give --token-file FILE\n")
+
+
+def test_on_a_terminal_status_is_drawn_over_and_over_and_the_screen_given_back(daemon):
+    _, config = daemon
+    ours, theirs = pty.openpty()
+    watcher = subprocess.Popen([sys.executable, "-m", "streamd", "status", str(config)], stdout=theirs, stdin=theirs)
+    os.close(theirs)
+    drawn = b""
+    try:
+        while drawn.count(b"CAMERA") < 2:
+            drawn += os.read(ours, 65536)
+        watcher.send_signal(signal.SIGINT)
+        while not drawn.endswith(b"\x1b[?1049l"):
+            drawn += os.read(ours, 65536)
+        assert watcher.wait(30) == 0
+    finally:
+        watcher.kill()
+        watcher.wait()
+        os.close(ours)
+    assert drawn.startswith(b"\x1b[?1049h")
+    assert b"\x1b[32monline" in drawn
 
 
 def test_status_of_nobody_is_one_line(house, port):
