@@ -106,9 +106,7 @@ def learn(
 
 def work(graph: Graph, placement: Placement, scales: Scales, inputs: Sequence[Array], options: Options) -> str:
     """Return the key of this work, for a Checkpoint: other data or settings make another."""
-    about = (graph.sha256, placement.layers, sorted(scales.activations.items()), replace(options, device=""))
-    biases = [graph.constant(node.input[2]) for node in graph.nodes if node.name in placement.layers and node.input[2:]]
-    return key(about, [*inputs, *(bias for bias in biases if bias is not None)])
+    return key(graph, placement, scales, inputs, ("adaround", replace(options, device="")))
 
 
 class _Problem:

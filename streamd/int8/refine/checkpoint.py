@@ -13,6 +13,9 @@ import numpy as np
 
 from streamd import output
 from streamd.errors import DataError
+from streamd.int8.graph import Graph
+from streamd.int8.placement import Placement
+from streamd.int8.scales import Scales
 from streamd.int8.session import Array
 
 KEY = "__key__"
@@ -64,9 +67,10 @@ class Checkpoint:
         return self.path / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.npz"
 
 
-def key(parts: Iterable[object], inputs: Iterable[Array]) -> str:
-    """Return the key of work that depends on `parts`, told apart as text, and on the pictures `inputs`."""
-    digest = hashlib.sha256(repr(list(parts)).encode())
+def key(graph: Graph, placement: Placement, scales: Scales, inputs: Iterable[Array], settings: Iterable[object]) -> str:
+    """Return the key of work on `graph` as `scales` quantize it, learned from `inputs`; `settings` are told as text."""
+    digest = hashlib.sha256(graph.model.SerializeToString(deterministic=True))
+    digest.update(repr((placement.layers, sorted(scales.activations.items()), list(settings))).encode())
     for one in inputs:
         digest.update(np.ascontiguousarray(one).data)
     return digest.hexdigest()

@@ -85,8 +85,7 @@ def train(
 
 def work(graph: Graph, placement: Placement, scales: Scales, inputs: Sequence[Array], options: Options) -> str:
     """Return the key of this work, for a Checkpoint: other data or settings make another."""
-    about = (graph.sha256, placement.layers, sorted(scales.activations.items()), replace(options, device=""))
-    return key(about, inputs)
+    return key(graph, placement, scales, inputs, ("distill", replace(options, device="")))
 
 
 def block_ends(graph: Graph, placement: Placement) -> list[str]:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from streamd.errors import DataError
+from streamd.int8.bias import shifted
 from streamd.int8.refine.checkpoint import Checkpoint, key
 
 
@@ -52,8 +53,12 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
         Checkpoint(tmp_path / "file" / "in", "k").save("a", {"x": np.zeros(1)})
 
 
-def test_the_key_depends_on_settings_and_pictures():
+def test_the_key_depends_on_the_model_the_settings_and_the_pictures(small):
     one, other = np.zeros((1, 3)), np.ones((1, 3))
-    keys = {key(("a", 1), [one]), key(("a", 2), [one]), key(("a", 1), [other]), key(("a", 1), [one, other])}
-    assert len(keys) == 4
-    assert key(("a", 1), [one]) in keys
+    corrected = shifted(small.graph, {"m1": np.ones(16, np.float32)})
+
+    def of(graph=small.graph, inputs=(one,), settings=("a", 1)):
+        return key(graph, small.placement, small.scales, inputs, settings)
+
+    assert len({of(), of(corrected), of(inputs=[other]), of(inputs=[one, other]), of(settings=("a", 2))}) == 5
+    assert of() == of()
