@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from streamd import annotate, config, decode, encode
+from streamd import annotate, config, decode, encode, heap
 from streamd.annotate.overlay import Overlay
 from streamd.clock import Clock, Stop, StopGroup
 from streamd.corridor import Audience, Doorway, Encoder, Film, Sink
@@ -101,6 +101,7 @@ class Daemon:
                 del self._leaving[name]
                 self._models.forget(name)
                 self._metrics.forget(name)
+                heap.trim()
         for place in self._places.values() if self._models.changing else ():
             place.lane.turn()
         self._models.tick(self.pipeline)

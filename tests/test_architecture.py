@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "streamd"
 
 LEAVES = {
-    "bundled", "checkup", "clock", "config", "errors", "frames", "letterbox", "log", "manifest", "metrics",
+    "bundled", "checkup", "clock", "config", "errors", "frames", "heap", "letterbox", "log", "manifest", "metrics",
     "notify", "output", "scenes", "secrecy", "service", "slots", "units", "uri", "wire", "yamlfile",
 }  # fmt: skip
 ROOMS = {"decode", "preprocess", "infer", "postprocess", "annotate", "encode", "publish", "client"}
