@@ -72,7 +72,7 @@ def command(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamd-bench-")))
         settings = (
-            from_file(config, folder)
+            from_file(config, folder, video=video)
             if config
             else one_source(
                 {
@@ -85,6 +85,7 @@ def command(
                 {"uri": absolute(source or SOURCE), "pace": pace, "loop": True},
                 streams,
                 folder,
+                video=video,
             )
         )
         sink = stack.enter_context(open_sinks(settings.publish, clock))
@@ -101,30 +102,31 @@ def command(
     click.echo(json.dumps(report) if as_json else told(report))
 
 
-def one_source(model: dict[str, Any], camera: dict[str, Any], streams: int, folder: Path) -> "Config":
+def one_source(model: dict[str, Any], camera: dict[str, Any], streams: int, folder: Path, *, video: bool) -> "Config":
     """Return the configuration of one model on a source, opened `streams` times."""
     from streamd import config as configuration  # noqa: PLC0415 - likewise
 
     tree = {
         "models": {"bench": model},
         "cameras": {f"bench-{number}": camera | {"model": "bench"} for number in range(streams)},
-        "publish": sockets(folder),
+        "publish": sockets(folder, video=video),
     }
     return configuration.parse(json.dumps(tree).encode(), folder / "bench.yaml", {})
 
 
-def from_file(path: Path, folder: Path) -> "Config":
+def from_file(path: Path, folder: Path, *, video: bool) -> "Config":
     """Return a configuration as it stands in its file, publishing to sockets of the benchmark's own."""
     from streamd import config as configuration  # noqa: PLC0415 - likewise
 
     settings = configuration.load(path, os.environ)
-    publish = configuration.Publish.model_validate(sockets(folder))
+    publish = configuration.Publish.model_validate(sockets(folder, video=video))
     return settings.model_copy(update={"publish": publish, "metrics": None})
 
 
-def sockets(folder: Path) -> dict[str, Any]:
+def sockets(folder: Path, *, video: bool) -> dict[str, Any]:
     """Return a publish section that disturbs nobody."""
-    return {"detections": {"bind": f"ipc://{folder}/detections"}, "video": {"bind": f"ipc://{folder}/video"}}
+    filmed = {"bind": f"ipc://{folder}/video"} if video else None
+    return {"detections": {"bind": f"ipc://{folder}/detections"}, "video": filmed}
 
 
 def absolute(place: str) -> str:
