@@ -17,7 +17,7 @@ class Ask:
     fp16: what is float32 in the file becomes float16 first; before strong typing, the builder may choose FP16.
     workspace: bytes that layers may use at most; None for what TensorRT takes by itself.
     level: 0 to 5, how long to search for fast kernels; None for TensorRT's own, 3.
-    facts: of what else the engine is made, such as the SHA-256 of a calibration cache.
+    facts: the options that tell of what else the engine is made, such as `--cache` and its path.
     """
 
     model: Path

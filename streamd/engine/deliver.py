@@ -5,6 +5,7 @@ the one's engine could stay beside the other's manifest. The engine takes its pl
 the old one tells that it is of another file, by its SHA-256: nobody runs an engine by the wrong manifest.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -32,7 +33,8 @@ def deliver(plan: bytes, described: Manifest, out: Path) -> None:
             engine.write_bytes(plan)
             told.write_bytes(about)
     except OSError as error:
-        raise ModelError(f"{out}: {error.strerror}", mend="name a file that can be written") from error
+        mend = "make room for it" if error.errno == errno.ENOSPC else "name a file that can be written"
+        raise ModelError(f"{out}: {error.strerror}", mend=mend) from error
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def test_where_the_manifest_cannot_be_written_the_engine_stays_as_it_was(out, mo
 
     before = {path.name: path.read_bytes() for path in out.parent.iterdir()}
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(ModelError, match="No space left on device"):
+    with pytest.raises(ModelError, match="No space left on device; make room for it"):
         deliver(b"another plan", ABOUT, out)
     assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
 
