@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -39,14 +39,13 @@ def deliver(plan: bytes, described: Manifest, out: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Wait until nobody else delivers to `folder`. Where the file system knows no locks, go on without."""
-    held = os.open(folder, os.O_RDONLY)
-    try:
+    """Wait until nobody else delivers to `folder`. Where it cannot be locked, or not be read, go on without."""
+    with ExitStack() as stack:
         with suppress(OSError):
+            held = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, held)
             fcntl.flock(held, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(held)
 
 
 def is_current(out: Path, wanted: Built, precision: str = "") -> bool:
