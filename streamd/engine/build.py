@@ -27,7 +27,7 @@ from streamd.engine.source import Source
 from streamd.engine.target import Target
 from streamd.engine.timing import TimingCache
 from streamd.engine.watch import Watch, monitor
-from streamd.errors import ModelError, StreamdError
+from streamd.errors import ModelError
 from streamd.infer.describe import describe
 from streamd.infer.library import Library
 from streamd.infer.tensors import Tensor
@@ -40,8 +40,8 @@ class Cancelled(Exception):
     """The build was asked to stop, and did: a signal, no error."""
 
 
-class CannotBuild(StreamdError):
-    """TensorRT took the network and made no engine of it; another precision may still be built."""
+class CannotBuild(Exception):
+    """TensorRT took the network and made no engine of it: a signal, for another precision may still be built."""
 
 
 @dataclass(slots=True)
@@ -108,11 +108,11 @@ def build(
         notes: tuple[str, ...] = ()
     except CannotBuild as error:
         if not integer or ask.strict:
-            raise ModelError(f"{ask.model}: {error.what}", mend=_mend(integer)) from error
+            raise ModelError(f"{ask.model}: {error}", mend=_mend(integer)) from error
         watch.clear()
         wanted = source.without_int8(wanted) if wanted.quantized else source.halved(wanted)
         plan, described = attempt(wanted, fallback=True)
-        notes = (f"INT8 cannot be built ({error.what}): this is FP16",)
+        notes = (f"INT8 cannot be built ({error}): this is FP16",)
     precision: Precision = "fp16" if notes else "int8" if integer else "fp16" if wanted.half or ask.fp16 else "fp32"
     facts = replace(built(library, ask, read, target), profile=attempt.profile)
     layers = attempt.layers(plan, facts)
