@@ -86,9 +86,7 @@ def test_a_looped_file_goes_on_past_its_end(rtsp, clip):
     port, _ = rtsp(f"/clip={path}", "--loop")
     camera = live(f"rtsp://127.0.0.1:{port}/clip")
     frames, _ = until(camera, frames_seen(25))
-    seen = [frame.seq for frame in frames[:25]]
-    assert seen[:14] == list(range(14))
-    assert seen == sorted(set(seen)) and seen[-1] <= 26  # the server may cut the last frame of a lap
+    assert [frame.seq for frame in frames[:25]] == list(range(25))
     assert len({frame.session for frame in frames}) == 1 and camera.stats.reconnects == {}
 
 
