@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,27 +29,16 @@ TICK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """What one round measured: frames a second of both sides, and each frame's way from capture to publication."""
+class Summary:
+    """The daemon over all rounds: medians, and percentiles of latency over every frame, capture to publication.
 
-    end_to_end_fps: float
-    bare_fps: float
-    latencies_ms: tuple[float, ...]
-    dropped: int
-    rows: float
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The medians of all rounds; percentiles of latency over every frame of them, in milliseconds."""
+    `ratio` is frames a second end to end by those that could be had at most, which whoever compares knows.
+    """
 
     model: str
     cameras: int
-    threads: int
-    rounds: int
     rows_mean: float
     end_to_end_fps: float
-    bare_fps: float
     ratio: float
     ratios: tuple[float, ...]
     latency_p50_ms: float
@@ -59,57 +48,13 @@ class Report:
     dropped: int
 
 
-def bench(settings: config.Config, sink: Sink, clock: Clock, *, seconds: float, rounds: int) -> Report:
-    """Measure `rounds` rounds of `seconds` for each side.
+@dataclass(frozen=True, slots=True)
+class Report(Summary):
+    """The daemon and the model alone: medians of all rounds."""
 
-    Cameras that are files should be read `asap` and looped; other cameras are measured at the rate they come.
-
-    Raises:
-        ModelError: the cameras use several models, whose frames no one bare speed stands against.
-        SourceError: no frame was published within a round.
-    """
-    name = the_model(settings)
-    model = settings.models[name]
-    path = config.locate(model.path, settings.base)
-    measured = []
-    for _ in range(rounds):
-        whole = end_to_end(settings, sink, clock, seconds)
-        bare_fps = bare(path, model, clock, seconds, max(1, round(whole.rows)))
-        measured.append(Round(whole.fps, bare_fps, whole.latencies_ms, whole.dropped, whole.rows))
-    return summarise(measured, str(path), model.threads, len(settings.cameras))
-
-
-def the_model(settings: config.Config) -> str:
-    """Return the name of the one model that the cameras use; ModelError where they use several."""
-    name, *others = dict.fromkeys(camera.model for camera in settings.cameras.values())
-    if others:
-        raise ModelError(
-            f"the cameras use the models {', '.join((name, *others))}", mend="measure one: give all cameras its name"
-        )
-    return name
-
-
-def summarise(measured: Sequence[Round], model: str, threads: int, cameras: int) -> Report:
-    """Return the report of these rounds."""
-    ratios = tuple(one.end_to_end_fps / one.bare_fps for one in measured)
-    latencies = [ms for one in measured for ms in one.latencies_ms]
-    p50, p95, p99 = (float(value) for value in np.percentile(latencies, (50, 95, 99)))
-    return Report(
-        model=model,
-        cameras=cameras,
-        threads=threads,
-        rounds=len(measured),
-        rows_mean=statistics.fmean(one.rows for one in measured),
-        end_to_end_fps=statistics.median(one.end_to_end_fps for one in measured),
-        bare_fps=statistics.median(one.bare_fps for one in measured),
-        ratio=statistics.median(ratios),
-        ratios=ratios,
-        latency_p50_ms=p50,
-        latency_p95_ms=p95,
-        latency_p99_ms=p99,
-        published=len(latencies),
-        dropped=sum(one.dropped for one in measured),
-    )
+    threads: int
+    rounds: int
+    bare_fps: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +78,56 @@ class Stretch:
     def latencies_ms(self) -> tuple[float, ...]:
         """From capture to publication, of every frame."""
         return tuple(age_ns / 1e6 for _, age_ns in self.sent)
+
+
+def bench(settings: config.Config, sink: Sink, clock: Clock, *, seconds: float, rounds: int) -> Report:
+    """Measure `rounds` rounds of `seconds` for each side.
+
+    Cameras that are files should be read `asap` and looped; other cameras are measured at the rate they come.
+
+    Raises:
+        ModelError: the cameras use several models, whose frames no one bare speed stands against.
+        SourceError: no frame was published within a round.
+    """
+    name = the_model(settings)
+    model = settings.models[name]
+    path = config.locate(model.path, settings.base)
+    wholes, alone = [], []
+    for _ in range(rounds):
+        wholes.append(end_to_end(settings, sink, clock, seconds))
+        alone.append(bare(path, model, clock, seconds, max(1, round(wholes[-1].rows))))
+    summary = summarise(wholes, alone, str(path), len(settings.cameras))
+    return Report(**asdict(summary), threads=model.threads, rounds=rounds, bare_fps=statistics.median(alone))
+
+
+def the_model(settings: config.Config) -> str:
+    """Return the name of the one model that the cameras use; ModelError where they use several."""
+    name, *others = dict.fromkeys(camera.model for camera in settings.cameras.values())
+    if others:
+        raise ModelError(
+            f"the cameras use the models {', '.join((name, *others))}", mend="measure one: give all cameras its name"
+        )
+    return name
+
+
+def summarise(wholes: Sequence[Stretch], most_fps: Sequence[float], model: str, cameras: int) -> Summary:
+    """Return the summary of these rounds; `most_fps` is what each of them could have reached at most."""
+    ratios = tuple(whole.fps / most for whole, most in zip(wholes, most_fps, strict=True))
+    latencies = [ms for whole in wholes for ms in whole.latencies_ms]
+    p50, p95, p99 = (float(value) for value in np.percentile(latencies, (50, 95, 99)))
+    return Summary(
+        model=model,
+        cameras=cameras,
+        rows_mean=statistics.fmean(whole.rows for whole in wholes),
+        end_to_end_fps=statistics.median(whole.fps for whole in wholes),
+        ratio=statistics.median(ratios),
+        ratios=ratios,
+        latency_p50_ms=p50,
+        latency_p95_ms=p95,
+        latency_p99_ms=p99,
+        published=len(latencies),
+        dropped=sum(whole.dropped for whole in wholes),
+    )
 
 
 def end_to_end(settings: config.Config, sink: Sink, clock: Clock, seconds: float) -> Stretch:

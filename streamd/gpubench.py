@@ -8,12 +8,12 @@ median over the rounds of whole / slower part is the ratio. Steps on the GPU are
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from streamd import config, decode, infer
-from streamd.bench import FIRST_S, TICK_S, WARM_S, Stretch, end_to_end, the_model
+from streamd.bench import FIRST_S, TICK_S, WARM_S, Stretch, Summary, end_to_end, summarise, the_model
 from streamd.clock import Clock, StopGroup
 from streamd.corridor import Sink
 from streamd.errors import ModelError, SourceError
@@ -41,23 +41,12 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceReport:
-    """Medians of all rounds; percentiles of latency over every frame of them; memory in MB, CPU in % of one core."""
+class DeviceReport(Summary):
+    """The daemon and its parts alone: medians of all rounds; memory in MB, CPU in % of one core."""
 
-    model: str
     device: str
-    cameras: int
-    rows_mean: float
-    end_to_end_fps: float
     decode_fps: float
     run_fps: float
-    ratio: float
-    ratios: tuple[float, ...]
-    latency_p50_ms: float
-    latency_p95_ms: float
-    latency_p99_ms: float
-    published: int
-    dropped: int
     cpu_percent: float
     gpu_memory_mb: float
     copy_gb_per_s: float
@@ -70,10 +59,6 @@ class _Round:
     decode_fps: float
     run_fps: float
     memory_mb: float
-
-    @property
-    def ratio(self) -> float:
-        return self.whole.fps / min(self.decode_fps, self.run_fps)
 
 
 def bench(settings: config.Config, sink: Sink, clock: Clock, *, seconds: float, rounds: int) -> DeviceReport:
@@ -101,7 +86,7 @@ def bench(settings: config.Config, sink: Sink, clock: Clock, *, seconds: float, 
             run_fps = bare_run(backend, clock, seconds)
             decode_fps = bare_decode(settings, line.gpu, clock, seconds)
         measured.append(_Round(whole, decode_fps, run_fps, memory_mb))
-    return _summarise(measured, settings, model, copied, bytes_of)
+    return _report(measured, settings, model, copied, bytes_of)
 
 
 def bare_run(backend: infer.DeviceBackend, clock: Clock, seconds: float) -> float:
@@ -197,33 +182,21 @@ def moved(line: Line, backend: infer.DeviceBackend, size: tuple[int, int]) -> di
     return {"fill": letterbox_bytes(place, row) if line.gpu else row, "read": read}
 
 
-def _summarise(
+def _report(
     measured: Sequence[_Round], settings: config.Config, model: config.Model, copied: float, bytes_of: Mapping[str, int]
 ) -> DeviceReport:
-    ratios = tuple(one.ratio for one in measured)
     wholes = [one.whole for one in measured]
-    latencies = [ms for whole in wholes for ms in whole.latencies_ms]
-    p50, p95, p99 = (float(value) for value in np.percentile(latencies, (50, 95, 99)))
-    rows = statistics.fmean(whole.rows for whole in wholes)
+    slower = [min(one.decode_fps, one.run_fps) for one in measured]
+    summary = summarise(wholes, slower, model.path, len(settings.cameras))
     return DeviceReport(
-        model=model.path,
+        **asdict(summary),
         device=model.device,
-        cameras=len(settings.cameras),
-        rows_mean=rows,
-        end_to_end_fps=statistics.median(whole.fps for whole in wholes),
         decode_fps=statistics.median(one.decode_fps for one in measured),
         run_fps=statistics.median(one.run_fps for one in measured),
-        ratio=statistics.median(ratios),
-        ratios=ratios,
-        latency_p50_ms=p50,
-        latency_p95_ms=p95,
-        latency_p99_ms=p99,
-        published=len(latencies),
-        dropped=sum(whole.dropped for whole in wholes),
         cpu_percent=statistics.median(100 * whole.cpu_s / whole.wall_s for whole in wholes),
         gpu_memory_mb=max(one.memory_mb for one in measured),
         copy_gb_per_s=copied / 1e9,
-        steps=tuple(_steps(wholes, rows, copied, bytes_of)),
+        steps=tuple(_steps(wholes, summary.rows_mean, copied, bytes_of)),
     )
 
 

@@ -1,51 +1,23 @@
 """The benchmark of a GPU, run on a GPU that is the host: its figures are of no worth, its sums are."""
 
-import json
-
 import pytest
 
-from streamd import bundled, config
+from streamd import config
 from streamd.clock import SystemClock
 from streamd.errors import ModelError, SourceError
 from streamd.gpubench import bare_decode, bench
-
-
-class Sink:
-    def __init__(self):
-        self.published = 0
-
-    def detections(self, frame, found, labels, model):
-        self.published += 1
-
-    def event(self, notice):
-        pass
-
-    def video(self, packet):
-        raise AssertionError("nobody asked for video")
-
-    def wanted(self, camera):
-        return False
+from tests.benched import CLIP, Counting, street
 
 
 @pytest.fixture
 def settings(tmp_path):
-    if not (bundled.folder("assets") / "street.mp4").exists():
+    if not CLIP.exists():
         pytest.skip("streamd/assets/street.mp4 is missing")
-
-    def make(**model):
-        camera = {"uri": "bundled:street.mp4", "model": "street", "pace": "asap", "loop": True}
-        tree = {
-            "models": {"street": {"path": "bundled:street.onnx", "batch": 2, **model}},
-            "cameras": {"left": camera, "right": camera},
-            "publish": {"video": None},
-        }
-        return config.parse(json.dumps(tree).encode(), tmp_path / "bench.yaml", {})
-
-    return make
+    return lambda **model: street(tmp_path, {"left": "street", "right": "street"}, street={"batch": 2, **model})
 
 
 def test_a_round_measures_the_whole_and_its_parts(host_as_cuda, settings):
-    sink = Sink()
+    sink = Counting()
     report = bench(settings(device="cuda:0"), sink, SystemClock(), seconds=2, rounds=1)
     assert (report.device, report.cameras, report.dropped) == ("cuda:0", 2, 0)
     assert 2 <= report.published <= sink.published
@@ -59,7 +31,7 @@ def test_a_round_measures_the_whole_and_its_parts(host_as_cuda, settings):
 
 def test_a_model_on_the_cpu_has_no_such_benchmark(settings):
     with pytest.raises(ModelError, match="runs on the cpu; set device: cuda:0"):
-        bench(settings(), Sink(), SystemClock(), seconds=0.5, rounds=1)
+        bench(settings(), Counting(), SystemClock(), seconds=0.5, rounds=1)
 
 
 def test_cameras_that_have_ended_are_told(settings, tmp_path, write_clip):

@@ -162,10 +162,17 @@ def lines(report: dict[str, Any]) -> str:
             f"  end to end  {report['end_to_end_fps']:8.1f} frames/s",
             f"  bare        {report['bare_fps']:8.1f} frames/s",
             f"  ratio       {report['ratio']:8.3f}   (rounds: {', '.join(f'{r:.3f}' for r in report['ratios'])})",
-            f"  latency     {report['latency_p50_ms']:.1f} ms p50, {report['latency_p95_ms']:.1f} p95, "
-            f"{report['latency_p99_ms']:.1f} p99, capture to publication",
-            f"  published   {report['published']} frames, {report['dropped']} dropped for newer ones",
+            *published(report),
         )
+    )
+
+
+def published(report: dict[str, Any]) -> tuple[str, str]:
+    """Return the lines that tell of what was published."""
+    return (
+        f"  latency     {report['latency_p50_ms']:.1f} ms p50, {report['latency_p95_ms']:.1f} p95, "
+        f"{report['latency_p99_ms']:.1f} p99, capture to publication",
+        f"  published   {report['published']} frames, {report['dropped']} dropped for newer ones",
     )
 
 
@@ -184,9 +191,7 @@ def device_lines(report: dict[str, Any]) -> str:
             f"  decoding    {report['decode_fps']:8.1f} frames/s alone",
             f"  model       {report['run_fps']:8.1f} frames/s alone",
             f"  ratio       {report['ratio']:8.3f}   of the slower one",
-            f"  latency     {report['latency_p50_ms']:.1f} ms p50, {report['latency_p95_ms']:.1f} p95, "
-            f"{report['latency_p99_ms']:.1f} p99, capture to publication",
-            f"  published   {report['published']} frames, {report['dropped']} dropped for newer ones",
+            *published(report),
             f"  CPU {report['cpu_percent']:.0f} % of a core, GPU memory {report['gpu_memory_mb']:.0f} MB, "
             f"a copy moves {report['copy_gb_per_s']:.0f} GB/s",
             *steps,
