@@ -6,7 +6,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import onnxruntime
 import pytest
 import structlog
 
@@ -82,7 +81,7 @@ def host_as_cuda(host_gpu, monkeypatch):
 
     monkeypatch.setattr(ort_cuda, "open_gpu", lambda device: host_gpu)
     monkeypatch.setattr(ort_cuda, "_open", session)
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [ort_cuda.PROVIDER])
+    monkeypatch.setattr(ort_cuda.ort, "get_available_providers", lambda: [ort_cuda.PROVIDER])
     return opened
 
 
