@@ -22,6 +22,7 @@ from tests.engine.recorded import Recorded
 
 BUNDLED = Path(__file__).parents[2] / "streamd/assets/street.onnx"
 VERSIONS = ("tensorrt 8.6.1", "tensorrt 10.3.0", "tensorrt 10.16.1.11", "tensorrt 11.4.0.106", "tensorrt_rtx 1.7.1.116")
+OLD, NEW = VERSIONS[:3], VERSIONS[3:]  # whether the builder has INT8 of its own: until 10
 
 
 def quantized(path, folder):
@@ -37,6 +38,17 @@ def quantized(path, folder):
     if about is not None:
         manifest.save(manifest.Manifest(about.head, about.labels, about.input, precision="int8"), made)
     return made
+
+
+def network_flags(library):
+    """The flags that the network was made with, by name."""
+    (flags,) = library.api.called("Builder.create_network")[0]
+    return {member.name for member in library.api.NetworkDefinitionCreationFlag if flags & 1 << member.value}
+
+
+def builder_flags(library):
+    """The flags of the configuration, but for the one that TensorRT-RTX is always given."""
+    return {given[0].name for given in library.api.called("IBuilderConfig.set_flag")} - {"REQUIRE_USER_ALLOCATION"}
 
 
 @pytest.fixture(scope="session")

@@ -4,53 +4,17 @@ An attribute that a version lacks raises AttributeError there, a call that fits 
 goes through used nothing unguarded.
 """
 
-import numpy as np
 import onnx
 import pytest
 
 from streamd.engine import build, source
-from streamd.engine.build import Cancelled, Implicit
-from streamd.engine.calibrators import CLASSES, Feed, calibrator
-from streamd.engine.timing import TimingCache
+from streamd.engine.build import Cancelled
 from streamd.engine.watch import Watch
-from streamd.errors import DataError, ModelError
-from streamd.int8 import cache
-from tests.engine.conftest import BUNDLED
+from streamd.errors import ModelError
+from tests.engine.conftest import BUNDLED, OLD, VERSIONS, builder_flags, network_flags
 from tests.engine.recorded import PLAN, RECORDED, Recorded
 
-OLD = ("tensorrt 8.6.1", "tensorrt 10.3.0", "tensorrt 10.16.1.11")
-NEW = ("tensorrt 11.4.0.106", "tensorrt_rtx 1.7.1.116")
-TYPED = ("tensorrt 10.3.0", "tensorrt 10.16.1.11", *NEW)
-
-
-def network_flags(library):
-    """The flags that the network was made with, by name."""
-    (flags,) = library.api.called("Builder.create_network")[0]
-    return {member.name for member in library.api.NetworkDefinitionCreationFlag if flags & 1 << member.value}
-
-
-def builder_flags(library):
-    """The flags of the configuration, but for the one that TensorRT-RTX is always given."""
-    return {given[0].name for given in library.api.called("IBuilderConfig.set_flag")} - {"REQUIRE_USER_ALLOCATION"}
-
-
-def rows(count):
-    return (np.full((1, 3, 416, 416), index, np.float32) for index in range(count))
-
-
-class Memory:
-    """Device memory that remembers what was put there."""
-
-    def __init__(self):
-        self.batches = []
-
-    def __call__(self, batch):
-        self.batches.append(batch)
-        return 4096 + len(self.batches)
-
-
-def feed(memory, count=5, batch=2, kind="entropy2", version="8.6.1", path=None, pictures=None):
-    return Feed(kind, version, rows(count) if pictures is None else pictures, batch, memory, path)
+TYPED = VERSIONS[1:]
 
 
 def test_the_recording_names_its_source():
@@ -157,24 +121,6 @@ def test_rtx_engines_need_no_hardware_compatibility(library, run):
         run(library("tensorrt_rtx 1.7.1.116"), hardware_compatible=True)
 
 
-def test_timings_are_kept_by_every_version(library, version, run, tmp_path):
-    timing = TimingCache(tmp_path / "made" / "gpu.timing")
-    run(library(version), timing=timing)
-    assert timing.path.read_bytes() == b"timings"
-    found = library(version)
-    run(found, timing=timing)
-    assert found.api.called("IBuilderConfig.create_timing_cache") == [(b"timings",)]
-
-
-def test_timings_that_are_refused_are_begun_anew(library, run, tmp_path):
-    timing = TimingCache(tmp_path / "gpu.timing")
-    timing.path.write_bytes(b"of another version")
-    refused = {"IBuilderConfig.set_timing_cache": lambda _config, _cache, _mismatch: False}
-    found = library("tensorrt 10.3.0", **refused)
-    run(found, timing=timing)
-    assert found.api.called("IBuilderConfig.create_timing_cache") == [(b"of another version",), (b"",)]
-
-
 def test_progress_is_shown_where_there_is_any(library, version, run):
     shown = []
     run(library(version), watch=Watch(show=lambda fraction, phase: shown.append((fraction, phase))))
@@ -195,80 +141,6 @@ def test_without_progress_the_log_is_the_sign_of_life():
     watch = Watch(show=lambda fraction, phase: shown.append(fraction))
     watch("VERBOSE", "a message")
     assert shown == [None]
-
-
-@pytest.mark.parametrize("version", OLD)
-@pytest.mark.parametrize("kind", CLASSES)
-def test_a_calibrator_is_fed_whole_batches(library, version, run, kind):
-    found, memory = library(version), Memory()
-    run(found, int8="calibrator", calibrator=kind, implicit=Implicit(feed=feed(memory, kind=kind)))
-    (made,) = found.api.called("IBuilderConfig.int8_calibrator")
-    assert isinstance(made, getattr(found.api, CLASSES[kind][0]))
-    assert [batch[:, 0, 0, 0].tolist() for batch in memory.batches] == [[0, 1], [2, 3]]  # the fifth is no whole batch
-    assert builder_flags(found) == {"INT8", "FP16"}
-    assert network_flags(found) <= {"EXPLICIT_BATCH"}
-    assert len(found.api.called("IBuilderConfig.set_calibration_profile")) == 1
-
-
-def test_a_calibrator_answers_as_the_interface_asks(library):
-    made = calibrator(library("tensorrt 8.6.1"), "legacy", feed(Memory(), batch=5))
-    assert made.get_batch_size() == 5
-    assert made.get_batch(["images"]) == [4097]
-    assert made.get_batch(["images"]) is None
-    assert (made.get_quantile(), made.get_regression_cutoff(), made.read_histogram_cache(0)) == (0.999999, 1.0, None)
-
-
-def test_a_calibration_is_kept_and_read_again(library, run, tmp_path):
-    kept = tmp_path / "kept.cache"
-    run(library("tensorrt 8.6.1"), int8="calibrator", implicit=Implicit(feed=feed(Memory(), path=kept)))
-    assert cache.read(kept).scales == {"images": pytest.approx(1 / 127)}
-    memory = Memory()
-    again = feed(memory, path=kept, version="10.3.0")
-    run(library("tensorrt 10.3.0"), int8="calibrator", implicit=Implicit(feed=again))
-    assert memory.batches == []
-    assert again.read_cache() == b"TRT-100300-EntropyCalibration2\nimages: 3c010204\n"  # under this version's number
-
-
-def test_a_cache_of_another_algorithm_is_refused(library, run, tmp_path):
-    kept = tmp_path / "kept.cache"
-    cache.write(kept, {"images": 1 / 127}, "8.6.1", "MinMaxCalibration")
-    with pytest.raises(DataError, match="is of MinMaxCalibration, asked for is EntropyCalibration2"):
-        run(library("tensorrt 8.6.1"), int8="calibrator", implicit=Implicit(feed=feed(Memory(), path=kept)))
-
-
-def test_what_fails_within_the_calibrator_is_raised_after_the_build(library, run):
-    def broken():
-        yield from rows(1)
-        raise OSError("the camera is gone")
-
-    with pytest.raises(DataError, match="calibration failed: the camera is gone"):
-        run(library("tensorrt 8.6.1"), int8="calibrator", implicit=Implicit(feed=feed(Memory(), pictures=broken())))
-
-
-@pytest.mark.parametrize("version", OLD)
-def test_ranges_are_told_to_the_tensors(library, version, run):
-    found = library(version)
-    run(found, int8="dynamic-range", implicit=Implicit(scales={"images": 1 / 127}))
-    assert found.api.called("ITensor.set_dynamic_range") == [(-1.0, 1.0)]
-    assert builder_flags(found) == {"INT8", "FP16"}
-
-
-def test_a_quantized_model_is_not_quantized_again(library, run, street_qdq):
-    with pytest.raises(ModelError, match="Q and DQ nodes say what is INT8; leave out --int8 dynamic-range"):
-        run(library("tensorrt 8.6.1"), street_qdq, int8="dynamic-range", implicit=Implicit(scales={"images": 1.0}))
-
-
-def test_scales_of_another_model_are_refused(library, run):
-    with pytest.raises(DataError, match="not one tensor of the network has a scale"):
-        run(library("tensorrt 8.6.1"), int8="dynamic-range", implicit=Implicit(scales={"other": 1.0}))
-
-
-@pytest.mark.parametrize("version", NEW)
-def test_implicit_int8_that_is_gone_is_told(library, version, run):
-    with pytest.raises(ModelError, match="has no"):
-        run(library(version), int8="dynamic-range", implicit=Implicit(scales={"images": 1.0}))
-    with pytest.raises(ModelError, match="has no"):
-        run(library(version), int8="calibrator", implicit=Implicit(feed=feed(Memory())))
 
 
 def test_a_parser_without_names_of_nodes_still_tells_where_it_failed(library, run):

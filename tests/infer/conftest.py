@@ -1,5 +1,6 @@
-"""Tiny ONNX models, made as the tests need them."""
+"""Tiny ONNX models, made as the tests need them, and engines of the stand-in (standin.py), which are ONNX files."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
+from tests.infer.standin import VERSIONS
 
 Shape = Sequence[int | str]
 Make = Callable[..., Path]
@@ -73,3 +76,22 @@ def two_inputs(tmp_path) -> Path:
     shape = [1, 3, 8, 8]
     inputs = [("images", TensorProto.FLOAT, shape), ("more", TensorProto.FLOAT, shape)]
     return save(tmp_path / "two.onnx", nodes, inputs, [("sum", TensorProto.FLOAT, shape)])
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request):
+    return request.param
+
+
+@pytest.fixture
+def engine(mean_model):
+    """An engine whose class k is the mean of the picture plus k; `header` is Ultralytics'."""
+
+    def engine(shape=("n", 3, 8, 8), header=None, **options):
+        path = mean_model(shape, **options)
+        made = path.with_suffix(".engine")
+        text = json.dumps(header).encode() if header else b""
+        made.write_bytes((len(text).to_bytes(4, "little") + text if header else b"") + path.read_bytes())
+        return made
+
+    return engine

@@ -1,17 +1,21 @@
-"""Engines as the real TensorRT opens them, as far as it goes without a GPU: its bindings, its log, its refusals."""
+"""Plans that are refused: by the real TensorRT, as far as it goes without a GPU, and by a stand-in of every version."""
 
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from streamd.errors import ModelError
 from streamd.infer.plan import KEPT, LONGEST, Messages
+from tests.infer.opened import open_engine
 
 OPENS = """
 import sys
 from pathlib import Path
 from streamd.errors import ModelError
 from streamd.infer import engines, library
+from streamd.errors import ModelError
 from streamd.infer.plan import Plan
 path = Path(sys.argv[1])
 try:
@@ -46,3 +50,38 @@ def test_the_last_messages_are_kept_until_they_are_taken():
     assert [line[0] for line in said] == ["5", "6", "7", "8"] and len(said) == KEPT
     assert max(map(len, said)) == LONGEST
     assert messages.taken() == "TensorRT does not say why"
+
+
+def test_a_plan_that_tensorrt_does_not_take_says_why(host_as_tensorrt, version, engine):
+    host_as_tensorrt(version, refuses=("plan",))
+    with pytest.raises(
+        ModelError, match=r"cannot load it: .*incompatible device.*; build it: streamd build MODEL.onnx"
+    ):
+        open_engine(engine())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"kinds": {"logits": "BF16"}},
+            "tensor logits ?x4 is BF16; export and build it with inputs and outputs in float32",
+        ),
+        ({"kinds": {"images": "FP8"}}, "tensor images ?x3x8x8 is FP8"),
+        ({"forms": {"images": "CHW16"}}, "tensor images lies in memory as CHW16; build it without I/O formats"),
+        ({"places": {"logits": "HOST"}}, "tensor logits is wanted on the host"),
+    ],
+)
+def test_tensors_that_no_kernel_reads_are_refused(host_as_tensorrt, engine, options, said):
+    host_as_tensorrt("tensorrt 11.4.0.106", **options)
+    with pytest.raises(ModelError) as error:
+        open_engine(engine())
+    assert said in str(error.value)
+
+
+def test_a_shape_that_hangs_on_what_is_seen_is_refused(host_as_tensorrt, version, nonzero_model):
+    host_as_tensorrt(version)
+    path = nonzero_model()
+    shutil.copy(path, path.with_suffix(".engine"))
+    with pytest.raises(ModelError, match=r"the shape of boxes float32 1x\?x6 hangs on what is seen; export it without"):
+        open_engine(path.with_suffix(".engine"))

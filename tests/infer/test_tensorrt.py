@@ -1,7 +1,6 @@
 """The backend for engines on a stand-in of every recorded TensorRT, whose engines are ONNX files on the host."""
 
 import importlib
-import json
 import shutil
 
 import numpy as np
@@ -12,44 +11,10 @@ from onnx import TensorProto, helper
 from streamd import manifest
 from streamd.errors import ModelError
 from streamd.infer import DeviceBackend, files, library, load
-from streamd.infer.contexts import sizes
 from streamd.infer.library import find
 from streamd.manifest import Built, Input, Manifest
 from tests.infer.conftest import save
-from tests.infer.standin import SCRATCH, VERSIONS
-
-SLOTS = 3
-
-
-@pytest.fixture(params=VERSIONS)
-def version(request):
-    return request.param
-
-
-@pytest.fixture
-def engine(mean_model):
-    """An engine whose class k is the mean of the picture plus k; `header` is Ultralytics'."""
-
-    def engine(shape=("n", 3, 8, 8), header=None, **options):
-        path = mean_model(shape, **options)
-        made = path.with_suffix(".engine")
-        text = json.dumps(header).encode() if header else b""
-        made.write_bytes((len(text).to_bytes(4, "little") + text if header else b"") + path.read_bytes())
-        return made
-
-    return engine
-
-
-def open_engine(path, batch=1):
-    return load(path, batch=batch, device="cuda:0")
-
-
-def means(backend, slot, *values):
-    """Run rows that are full of `values`, and return the first class of each."""
-    for row, value in enumerate(values):
-        backend.input(slot)[row] = value
-    backend.run(slot, len(values))
-    return backend.outputs(slot, len(values))[0][:, 0].tolist()
+from tests.infer.opened import means, open_engine
 
 
 def described(path, **changes):
@@ -80,52 +45,6 @@ def test_it_finds_what_onnx_runtime_finds(host_as_tensorrt, version, engine):
     np.testing.assert_array_equal(backend.outputs(1, 2)[0], other.outputs(1, 2)[0])
 
 
-def test_what_a_run_costs_was_done_beforehand(host_as_tensorrt, version, engine):
-    standin = host_as_tensorrt(version)
-    backend = open_engine(engine(), batch=4)
-    before, launched = standin.calls(), standin.gpu.launched
-    for slot in range(SLOTS):
-        for rows in (1, 2, 3, 4):
-            assert means(backend, slot, *range(rows)) == list(range(rows))
-    assert standin.calls() == before  # not a call of TensorRT's: graphs alone
-    assert standin.gpu.launched - launched == 4 * SLOTS
-
-
-def test_a_context_for_each_slot_and_size_shares_one_memory(host_as_tensorrt, version, engine):
-    standin = host_as_tensorrt(version)
-    open_engine(engine(), batch=4)
-    assert standin.contexts == SLOTS * 3
-    lent = standin.api.called("IExecutionContext.set_device_memory")
-    lent += [(address, SCRATCH) for address in standin.api.called("IExecutionContext.device_memory")]
-    assert len(lent) == SLOTS * 3 and len(set(lent)) == 1
-
-
-def test_rtx_compiles_for_each_shape_before_it_is_captured(host_as_tensorrt, engine):
-    standin = host_as_tensorrt("tensorrt_rtx 1.7.1.116")
-    open_engine(engine(), batch=2)
-    told = standin.api.called("IRuntimeConfig.dynamic_shapes_kernel_specialization_strategy")
-    assert told == [standin.api.DynamicShapesKernelSpecializationStrategy.EAGER] * 2 * SLOTS
-
-
-@pytest.mark.parametrize(
-    ("profile", "batch", "rows", "ran"),
-    [((1, 4, 8), 8, 3, 4), ((1, 4, 8), 8, 5, 8), ((1, 4, 6), 6, 5, 6), ((4, 4, 8), 2, 1, 4), ((3, 4, 8), 8, 4, 4)],
-)
-def test_the_smallest_run_that_fits(host_as_tensorrt, engine, profile, batch, rows, ran):
-    standin = host_as_tensorrt(profile=profile)
-    backend = open_engine(engine(), batch=batch)
-    assert means(backend, 0, *range(rows)) == list(range(rows))
-    assert standin.runs[-1] == (ran, 3, 8, 8)
-
-
-@pytest.mark.parametrize(
-    ("least", "most", "want"),
-    [(1, 1, (1,)), (1, 6, (1, 2, 4, 6)), (3, 9, (3, 4, 8, 9)), (4, 4, (4,)), (8, 16, (8, 16))],
-)
-def test_runs_have_one_of_few_sizes(least, most, want):
-    assert sizes(least, most) == want
-
-
 @pytest.mark.parametrize(
     ("shape", "asked", "batch", "said"),
     [
@@ -147,76 +66,6 @@ def test_a_batch_that_the_engine_does_not_take(host_as_tensorrt, version, engine
     assert means(backend, 1, *range(batch)) == list(range(batch))
     with pytest.raises(ValueError, match=f"{batch + 1} rows in a backend of 1 to {batch}"):
         backend.enqueue(0, batch + 1)
-
-
-@pytest.mark.parametrize(("graphs", "refuses"), [(False, ()), (True, ("capture",))])
-def test_without_graphs_it_runs_all_the_same(host_as_tensorrt, engine, graphs, refuses):
-    standin = host_as_tensorrt("tensorrt_rtx 1.7.1.116", graphs=graphs, refuses=refuses)
-    with structlog.testing.capture_logs() as lines:
-        backend = open_engine(engine(), batch=4)
-    assert [line["event"] for line in lines].count("no CUDA graphs") == 1
-    before = standin.calls()["IExecutionContext.execute_async_v3"]
-    assert means(backend, 0, 7, 8, 9) == [7, 8, 9]
-    assert standin.calls()["IExecutionContext.execute_async_v3"] == before + 1
-    assert standin.gpu.launched == 0
-
-
-def test_a_profile_that_only_one_context_may_use(host_as_tensorrt, engine):
-    standin = host_as_tensorrt("tensorrt 8.6.1", refuses=("profile",))
-    with structlog.testing.capture_logs() as lines:
-        backend = open_engine(engine(), batch=4)
-    assert any("PROFILE_SHARING_0806" in line["event"] for line in lines)
-    first, second = means(backend, 0, 1, 2, 3), means(backend, 1, 4)
-    assert (first, second, standin.runs[-2:]) == ([1, 2, 3], [4], [(4, 3, 8, 8), (1, 3, 8, 8)])
-    assert backend.outputs(0, 3)[0][:, 0].tolist() == [1, 2, 3]
-    backend.close()
-
-
-def test_a_run_that_fails_says_why(host_as_tensorrt, version, engine):
-    standin = host_as_tensorrt(version, graphs=False)
-    backend = open_engine(engine())
-    standin.refuses = ("run",)
-    with (
-        structlog.testing.capture_logs() as lines,
-        pytest.raises(ModelError, match=r"mean.engine: a run failed: enqueueV3: no memory for the context"),
-    ):
-        backend.enqueue(0, 1)
-    assert next(line["says"] for line in lines if line["event"] == "TensorRT").startswith("enqueueV3")
-
-
-def test_a_plan_that_tensorrt_does_not_take_says_why(host_as_tensorrt, version, engine):
-    host_as_tensorrt(version, refuses=("plan",))
-    with pytest.raises(
-        ModelError, match=r"cannot load it: .*incompatible device.*; build it: streamd build MODEL.onnx"
-    ):
-        open_engine(engine())
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (
-            {"kinds": {"logits": "BF16"}},
-            "tensor logits ?x4 is BF16; export and build it with inputs and outputs in float32",
-        ),
-        ({"kinds": {"images": "FP8"}}, "tensor images ?x3x8x8 is FP8"),
-        ({"forms": {"images": "CHW16"}}, "tensor images lies in memory as CHW16; build it without I/O formats"),
-        ({"places": {"logits": "HOST"}}, "tensor logits is wanted on the host"),
-    ],
-)
-def test_tensors_that_no_kernel_reads_are_refused(host_as_tensorrt, engine, options, said):
-    host_as_tensorrt("tensorrt 11.4.0.106", **options)
-    with pytest.raises(ModelError) as error:
-        open_engine(engine())
-    assert said in str(error.value)
-
-
-def test_a_shape_that_hangs_on_what_is_seen_is_refused(host_as_tensorrt, version, nonzero_model):
-    host_as_tensorrt(version)
-    path = nonzero_model()
-    shutil.copy(path, path.with_suffix(".engine"))
-    with pytest.raises(ModelError, match=r"the shape of boxes float32 1x\?x6 hangs on what is seen; export it without"):
-        open_engine(path.with_suffix(".engine"))
 
 
 def test_an_output_whose_first_side_is_no_batch_is_refused(host_as_tensorrt, engine):
@@ -357,15 +206,3 @@ def test_where_there_is_no_tensorrt_it_is_told(engine, host_as_tensorrt, monkeyp
     monkeypatch.setattr(library, "find", lambda: find(lambda name: importlib.import_module(f"no.{name}")))
     with pytest.raises(ModelError, match=r"TensorRT cannot be loaded .*; pip install 'streamd"):
         open_engine(engine())
-
-
-def test_what_was_said_of_one_run_is_not_said_of_the_next(host_as_tensorrt, engine):
-    standin = host_as_tensorrt(graphs=False)
-    backend = open_engine(engine())
-    standin.refuses = ("run",)
-    said = []
-    for _ in range(2):
-        with pytest.raises(ModelError) as error:
-            backend.enqueue(0, 1)
-        said.append(str(error.value))
-    assert said[0] == said[1] and "\n" not in said[0]
