@@ -13,9 +13,8 @@
     coco.py         the 80 labels of COCO
     onnxruntime.py  the backend for `.onnx` on the CPU; session.py opens its sessions, settle.py settles their shapes
     ort_cuda.py     the backend for `.onnx` on a GPU
-    tensorrt.py     the backend for `.engine`
+    tensorrt.py     the backend for `.engine`; bound.py is what it shares with ort_cuda.py
     plan.py         an engine as TensorRT opens it; contexts.py runs it, engines.py tells whether it is for here
-    library.py      the TensorRT that is installed
     device.py       the slots of a backend on a GPU
     library.py      the TensorRT that is installed, by what it has; engines.py tells of `.engine` files without it
     batcher.py      gathers the frames that share a run

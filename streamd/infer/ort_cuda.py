@@ -19,6 +19,7 @@ import structlog
 from streamd.errors import DeviceError, ModelError
 from streamd.gpu.device import Gpu, open_gpu
 from streamd.infer import Array
+from streamd.infer.bound import Bound
 from streamd.infer.device import DeviceSlots
 from streamd.infer.session import FAILURES, SILENT, open_session, reason
 from streamd.infer.settle import Settled, settle
@@ -35,8 +36,8 @@ class _Run:
     launch: Callable[[], None]
 
 
-class OrtCuda:
-    """A DeviceBackend (see streamd/infer/__init__.py) over the sessions of one model, and the bindings of its slots."""
+class OrtCuda(Bound):
+    """A DeviceBackend over the sessions of one model, and the bindings of its slots."""
 
     def __init__(
         self, path: Path, opened: Settled, slots: DeviceSlots, sessions: Mapping[int, ort.InferenceSession]
@@ -46,10 +47,7 @@ class OrtCuda:
         Raises:
             ModelError: a first run failed.
         """
-        self.manifest = opened.manifest
-        self.batch = opened.rows
-        self.slots = slots
-        self.ring = slots.ring
+        super().__init__(opened.manifest, opened.rows, slots)
         self._path = path
         self._sizes = sorted(sessions)
         self._sessions = dict(sessions)  # their memory is what graphs run in, and neither those nor bindings hold them
@@ -62,23 +60,13 @@ class OrtCuda:
             for slot in range(len(slots.inputs))
         }
 
-    def input(self, slot: int) -> Array:
-        """Return the input rows of `slot` on the host, (batch, C, H, W), to be written in place before `run`."""
-        return self.slots.mirror(slot)[: self.batch]
+    def close(self) -> None:
+        """Wait for what runs, then let go of the sessions and the memory; safe twice."""
+        self.slots.close()
+        self._runs.clear()
+        self._sessions.clear()
 
-    def run(self, slot: int, rows: int) -> None:
-        """Bring the first `rows` rows of `slot` to the GPU and have them run; ModelError when the runtime fails."""
-        self.slots.upload(slot, rows)
-        self.enqueue(slot, rows)
-
-    def enqueue(self, slot: int, rows: int) -> None:
-        """Have the first `rows` rows of `slot` run, as they are in device memory.
-
-        Raises:
-            ModelError: the runtime failed.
-        """
-        if not 1 <= rows <= self.batch:
-            raise ValueError(f"{rows} rows in a backend of 1 to {self.batch}")
+    def _launch(self, slot: int, rows: int) -> None:
         run = self._runs[slot, next(size for size in self._sizes if size >= rows)]
         made = len(self.slots.outputs[slot]) < len(self.manifest.outputs)
         with self.slots.timeline.running(slot) as stream:
@@ -91,16 +79,8 @@ class OrtCuda:
                 output.name: value.numpy() for output, value in values if output.name not in self.slots.outputs[slot]
             }
 
-    def outputs(self, slot: int, rows: int) -> tuple[Array, ...]:
-        """Wait for the run; return the first `rows` rows of each output on the host, valid until the slot is free."""
-        held = self.slots.download(slot, rows) | self._made[slot]
-        return tuple(held[output.name][:rows] for output in self.manifest.outputs)
-
-    def close(self) -> None:
-        """Wait for what runs, then let go of the sessions and the memory; safe twice."""
-        self.slots.close()
-        self._runs.clear()
-        self._sessions.clear()
+    def _on_host(self, slot: int) -> Mapping[str, Array]:
+        return self._made[slot]
 
     def _prepare(self, session: ort.InferenceSession, slot: int, rows: int) -> _Run:
         """Bind one slot at one size, and run it: for its kernels to be chosen, and its memory taken."""

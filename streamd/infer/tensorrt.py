@@ -11,7 +11,8 @@ import structlog
 
 from streamd.errors import ModelError
 from streamd.gpu.device import Gpu, open_gpu
-from streamd.infer import Array, engines, library
+from streamd.infer import engines, library
+from streamd.infer.bound import Bound
 from streamd.infer.contexts import Contexts
 from streamd.infer.describe import describe
 from streamd.infer.device import DeviceSlots
@@ -22,8 +23,8 @@ from streamd.infer.tensors import Tensor, image_of, shown, size_of
 from streamd.manifest import Manifest
 
 
-class TensorRT:
-    """A DeviceBackend (see streamd/infer/__init__.py) over one engine; it owns the plan, the contexts and the slots."""
+class TensorRT(Bound):
+    """A DeviceBackend over one engine; it owns the plan, the contexts and the slots."""
 
     def __init__(self, plan: Plan, described: Manifest, batch: int, slots: DeviceSlots, unread: list[Tensor]) -> None:
         """Run every size once; `unread` are outputs that no head reads, which TensorRT still writes.
@@ -32,38 +33,10 @@ class TensorRT:
             ModelError: the engine cannot be run.
             DeviceError: the GPU has no memory left.
         """
-        self.manifest = described
-        self.batch = batch
-        self.slots = slots
-        self.ring = slots.ring
+        super().__init__(described, batch, slots)
         self._plan = plan
         memory = {tensor.name: slots.gpu.zeros(tensor.shape, tensor.dtype) for tensor in unread}
         self._contexts: Contexts | None = Contexts(plan, slots, described.input.name, memory)
-
-    def input(self, slot: int) -> Array:
-        """Return the input rows of `slot` on the host, (batch, C, H, W), to be written in place before `run`."""
-        return self.slots.mirror(slot)[: self.batch]
-
-    def run(self, slot: int, rows: int) -> None:
-        """Bring the first `rows` rows of `slot` to the GPU and have them run; ModelError when TensorRT fails."""
-        self.slots.upload(slot, rows)
-        self.enqueue(slot, rows)
-
-    def enqueue(self, slot: int, rows: int) -> None:
-        """Have the first `rows` rows of `slot` run, as they are in device memory.
-
-        Raises:
-            ModelError: TensorRT failed; its own words are in the message.
-        """
-        if not 1 <= rows <= self.batch or self._contexts is None:
-            raise ValueError(f"{rows} rows in a backend of 1 to {self.batch}")
-        with self.slots.timeline.running(slot):
-            self._contexts.launch(slot, rows)
-
-    def outputs(self, slot: int, rows: int) -> tuple[Array, ...]:
-        """Wait for the run; return the first `rows` rows of each output on the host, valid until the slot is free."""
-        held = self.slots.download(slot, rows)
-        return tuple(held[output.name] for output in self.manifest.outputs)
 
     def close(self) -> None:
         """Wait for what runs, then let go of contexts, engine and memory, in that order; safe twice."""
@@ -73,6 +46,12 @@ class TensorRT:
             self._contexts = None
         with self.slots.gpu.active():
             self._plan.close()
+
+    def _launch(self, slot: int, rows: int) -> None:
+        if self._contexts is None:
+            raise ValueError("a run of what is closed")
+        with self.slots.timeline.running(slot):
+            self._contexts.launch(slot, rows)
 
 
 def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str, found: Library | None = None) -> TensorRT:
