@@ -100,3 +100,15 @@ def write(unit: Unit, folder: Path, *, force: bool = False) -> tuple[Path, bool]
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}", mend="use sudo, or --user") from error
     return path, True
+
+
+def make(folder: Path) -> None:
+    """Make the folder of the configuration, as the user who installs: the service itself must not own it.
+
+    Raises:
+        DataError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make {folder}: {error.strerror}", mend="use sudo, or --user") from error

@@ -60,3 +60,12 @@ def test_its_settings_are_explained():
     assert {"Type", "WatchdogSec", "DynamicUser", "DevicePolicy", "ExecReload"} <= explained.keys()
     assert "LoadCredential" not in explained
     assert "DynamicUser" not in dict(service.unit("user", PROGRAM).meanings())
+
+
+def test_the_folder_of_the_configuration_is_made(tmp_path):
+    service.make(tmp_path / "etc/streamd")
+    service.make(tmp_path / "etc/streamd")
+    assert (tmp_path / "etc/streamd").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot make .*: Not a directory; use sudo"):
+        service.make(tmp_path / "file/streamd")

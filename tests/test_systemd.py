@@ -92,6 +92,16 @@ def test_it_is_told_of_readiness_and_watched(unit):
     assert found["ExecReload"][0].split()[-1] == found["ExecStart"][0].split()[-1]
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_what_tells_how_a_reload_went_may_read_the_credentials(unit):
+    assert service(unit)["ExecReload"][0].startswith("+/")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_the_service_does_not_own_its_configuration(unit):
+    assert "ConfigurationDirectory" not in service(unit)
+
+
 def test_every_setting_that_is_explained_is_in_a_unit():
     text = "".join(path.read_text() for path in FOLDER.rglob("*.service"))
     assert all(f"\n{key}=" in text or f"\n#{key}=" in text for key in installed.MEANINGS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from streamd.cli import where as places
-from streamd.errors import ClientError, ConfigError, StreamdError
+from streamd.errors import ClientError, ConfigError
 
 if TYPE_CHECKING:
     from streamd.cli.where import Pages
@@ -26,35 +26,60 @@ def command(config: Path, pid: int | None, wait_s: float) -> None:
 
     Exits with 1 when the file was refused: the daemon goes on as before.
     """
-    from streamd.client.processes import serving  # noqa: PLC0415 - `streamd --help` must not load the rooms
+    running = _daemon(config, pid)
+    found = _pages(config)
+    before = _config(found, running)
+    _tell(running)
+    said = f"process {running} was told to read {config} again; its log says how that went"
+    if found is None or before is None:
+        _judge(config, said)
+        click.echo(said)
+    else:
+        _await(found, before, running, wait_s)
 
-    faults: StreamdError | None = None
-    found: Pages | None = None
-    try:
-        found = places.pages(str(config))
-    except ClientError:
-        pass  # it serves no pages: its log alone tells
-    except ConfigError as error:
-        faults = error
-    running = [pid] if pid else serving(config)
+
+def _daemon(config: Path, pid: int | None) -> int:
+    """Return the process that is meant: the one that is named, or that runs the file.
+
+    Raises:
+        ClientError: it is no daemon, or not one.
+    """
+    from streamd.client import processes  # noqa: PLC0415 - `streamd --help` must not load the rooms
+
+    if pid is not None:
+        if not processes.is_daemon(pid):
+            raise ClientError(f"process {pid} is no `streamd serve`", mend="`pgrep -af 'streamd serve'` shows them")
+        return pid
+    running = processes.serving(config)
     if len(running) != 1:
         raise ClientError(
             f"{len(running) or 'no'} daemons run {config}" + (f": {', '.join(map(str, running))}" if running else ""),
             mend="name one with --pid",
         )
-    before = _config(found, running[0])
-    _tell(running[0])
-    if faults is not None:
-        raise faults
-    if found is None or before is None:
-        click.echo(f"process {running[0]} was told to read {config} again; its log says how that went")
-    else:
-        _await(found, before, running[0], wait_s)
+    return running[0]
+
+
+def _pages(config: Path) -> "Pages | None":
+    """Return where the daemon tells how it is; None where it does not, or not to us: its log alone tells."""
+    try:
+        return places.pages(str(config))
+    except (ClientError, ConfigError):
+        return None
+
+
+def _judge(config: Path, said: str) -> None:
+    """Look at the file with our own eyes, where the daemon cannot be asked what it made of it."""
+    from streamd import config as configuration  # noqa: PLC0415 - see `_daemon`
+
+    try:
+        configuration.load(config, os.environ)
+    except ConfigError as error:
+        raise ClientError(f"{said}; read from here, it has faults:\n{error}") from error
 
 
 def _config(found: "Pages | None", pid: int) -> dict[str, Any] | None:
     """Return what the status page of the process says of its configuration; None where there is no such page."""
-    from streamd.client import pages  # noqa: PLC0415 - see `command`
+    from streamd.client import pages  # noqa: PLC0415 - see `_daemon`
 
     if found is None:
         return None

@@ -48,12 +48,15 @@ def install(
     path, new = service.write(
         made, folder or (home / "systemd/user" if user else Path("/etc/systemd/system")), force=force
     )
+    place = config or {"user": home / "streamd/streamd.yaml", "template": Path("/etc/streamd/NAME.yaml")}.get(kind)
+    place = place or Path(service.CONFIGS["system"])
+    if folder is None:
+        service.make(place.parent)
     click.echo(f"{path}: {'written' if new else 'is there already'}\n")
     for key, meaning in made.meanings():
         click.echo(f"  {key:<24} {meaning}")
     systemctl = "systemctl --user" if user else "systemctl"
     name = "streamd@NAME" if template else "streamd"
-    place = config or {"user": home / "streamd/streamd.yaml", "template": "/etc/streamd/NAME.yaml"}.get(kind)
-    click.echo(f"\nnext: write {place or service.CONFIGS['system']}, then\n")
+    click.echo(f"\nnext: write {place}, then\n")
     click.echo(f"  {systemctl} daemon-reload && {systemctl} enable --now {name}")
     click.echo(f"  {systemctl} status {name}; journalctl {'--user ' if user else ''}-u {name}")

@@ -18,7 +18,7 @@ def pages(where: str, token_file: Path | None = None) -> Pages:
     """Return what is meant by ADDRESS:PORT, http://ADDRESS:PORT or the file of a configuration.
 
     Raises:
-        ConfigError: the file cannot be used, or that of a token.
+        ConfigError: the file or its `metrics` cannot be used, or the file of a token.
         ClientError: the configuration has no `metrics`.
     """
     from streamd import config  # noqa: PLC0415 - pydantic is slow to start
@@ -27,12 +27,12 @@ def pages(where: str, token_file: Path | None = None) -> Pages:
     token = "" if token_file is None else config.read_secret(token_file)
     if not where.endswith((".yaml", ".yml")) and not Path(where).is_file():
         return Pages(where.removeprefix("http://").rstrip("/"), token)
-    settings = config.load(Path(where), os.environ)
-    if settings.metrics is None:
+    metrics = config.pages(Path(where), os.environ)
+    if metrics is None:
         raise ClientError(f"{where} has no `metrics:`", mend="write it, and restart the daemon")
-    if not token and settings.metrics.token_file is not None:
-        token = config.read_secret(config.locate(settings.metrics.token_file, settings.base))
-    return Pages(here(settings.metrics.bind), token)
+    if not token and metrics.token_file is not None:
+        token = config.read_secret(config.locate(metrics.token_file, Path(where).parent))
+    return Pages(here(metrics.bind), token)
 
 
 def here(bind: str) -> str:

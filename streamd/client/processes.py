@@ -12,14 +12,28 @@ def serving(config: Path, proc: Path = PROC) -> list[int]:
     return sorted(int(each.name) for each in proc.iterdir() if each.name.isdecimal() and _serves(each, config))
 
 
+def is_daemon(pid: int, proc: Path = PROC) -> bool:
+    """Tell whether a process is a `streamd serve`: any other would die of the signal that has a daemon reload."""
+    return _served(proc / str(pid)) is not None
+
+
 def _serves(process: Path, config: Path) -> bool:
+    arguments = _served(process)
     with suppress(OSError):
-        arguments = (process / "cmdline").read_bytes().split(b"\0")
-        if b"serve" in arguments and any(Path(os.fsdecode(each)).name == "streamd" for each in arguments[:4]):
-            folder = (process / "cwd").readlink()
-            rest = [os.fsdecode(each) for each in arguments[arguments.index(b"serve") + 1 :] if each]
-            return any(_same(folder / each, config) for each in rest)
+        folder = (process / "cwd").readlink() if arguments else process
+        return any(_same(folder / each, config) for each in arguments or ())
     return False
+
+
+def _served(process: Path) -> list[str] | None:
+    """Return what stands behind `streamd serve` in a process's command line; None where it runs something else."""
+    try:
+        arguments = [os.fsdecode(each) for each in (process / "cmdline").read_bytes().split(b"\0")]
+    except OSError:
+        return None
+    if "serve" not in arguments or not any(Path(each).name == "streamd" for each in arguments[:4]):
+        return None
+    return [each for each in arguments[arguments.index("serve") + 1 :] if each]
 
 
 def _same(path: Path, config: Path) -> bool:

@@ -9,6 +9,7 @@
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ from streamd.errors import ConfigError
 
 __all__ = [
     "Camera", "Config", "DetectionsSocket", "FileSink", "Log", "Metrics", "Model", "Publish", "Reconnect", "Section",
-    "VideoSocket", "load", "locate", "loopback", "open_door", "parse", "read", "read_keys", "read_secret", "schema",
-    "secrets",
+    "VideoSocket", "load", "locate", "loopback", "open_door", "pages", "parse", "read", "read_keys", "read_secret",
+    "schema", "secrets",
 ]  # fmt: skip
 
 read = text.read
@@ -70,6 +71,25 @@ def parse(data: bytes, path: Path, env: Mapping[str, str]) -> Config:
     if config is None or any(finding.severity == "error" for finding in findings):
         raise ConfigError(findings)
     return config.located(path.parent, findings)
+
+
+def pages(path: Path, env: Mapping[str, str]) -> Metrics | None:
+    """Return the `metrics` of a configuration file, whatever else may be wrong with it; None where it has none.
+
+    Whoever asks a daemon how it is need not have its passwords, nor its variables.
+
+    Raises:
+        ConfigError: the file, or this section of it, cannot be read.
+    """
+    data = read(path)
+    source = text.parse(data, path, env)
+    section = source.tree.get("metrics") if isinstance(source.tree, dict) else None
+    if section is None:
+        return None
+    if not any(fault.path[:1] == ("metrics",) for fault in source.faults):
+        with suppress(ValidationError):
+            return Metrics.model_validate(section)
+    return parse(data, path, env).metrics
 
 
 def secrets(config: Config) -> tuple[str, ...]:

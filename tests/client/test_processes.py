@@ -1,6 +1,6 @@
 import pytest
 
-from streamd.client.processes import serving
+from streamd.client.processes import is_daemon, serving
 
 
 @pytest.fixture
@@ -31,3 +31,11 @@ def test_a_daemon_is_found_by_its_file(proc, tmp_path):
     process(16)
     assert serving(tmp_path / "cams.yaml", folder) == [10, 11]
     assert serving(tmp_path / "missing.yaml", folder) == []
+
+
+def test_a_daemon_is_told_from_what_else_may_have_its_number(proc):
+    folder, process = proc
+    process(10, "/opt/python", "/opt/bin/streamd", "serve", "cams.yaml")
+    process(11, "/opt/python", "/opt/bin/streamd", "status")
+    process(12, "nginx", "serve")
+    assert [each for each in range(9, 13) if is_daemon(each, folder)] == [10]

@@ -297,3 +297,19 @@ def test_bundled_files_and_relative_ones_are_located():
     assert config.locate("a/b.mp4", Path("/etc/streamd")) == Path("/etc/streamd/a/b.mp4")
     assert config.locate("/a/b.mp4", Path("/etc/streamd")) == Path("/a/b.mp4")
     assert config.locate("bundled:b.mp4", Path("/etc/streamd")).parts[-2:] == ("assets", "b.mp4")
+
+
+def test_the_pages_of_a_file_are_found_whatever_else_is_wrong_with_it(tmp_path):
+    path = tmp_path / "cams.yaml"
+    path.write_text("models: 1\ncameras: {a: {uri: '${UNSET}'}}\nmetrics: {bind: '127.0.0.1:1', token_file: none}\n")
+    found = config.pages(path, {})
+    assert (found.bind, found.token_file) == ("127.0.0.1:1", Path("none"))
+    path.write_text("metrics:\nmodels: 1\n")
+    assert config.pages(path, {}) is None
+
+
+@pytest.mark.parametrize("section", ["{bind: 1}", "7", "{bind: '${UNSET}'}"])
+def test_pages_that_mean_nothing_are_faults_as_ever(tmp_path, section):
+    (tmp_path / "cams.yaml").write_text(f"metrics: {section}\n")
+    with pytest.raises(ConfigError, match="cams.yaml:1:.*metrics"):
+        config.pages(tmp_path / "cams.yaml", {})

@@ -98,6 +98,25 @@ def test_reload_says_how_it_went(house, daemon):
     assert process.returncode == 0
 
 
+def test_who_reloads_need_not_have_the_daemon_s_variables(house, daemon):
+    process, config = daemon
+    config.write_text(config.read_text().replace("loop: true", "loop: true\n    every: ${EVERY}"))
+    code, _, err = house.run("reload", config)
+    assert code == 1 and err.startswith("streamd: refused, the old configuration stays: ") and "EVERY" in err
+    house.end(process, signal.SIGTERM)
+    process = house.start("serve", config, EVERY="2")
+    while '"online"' not in house.printed(process)[1]:
+        assert process.poll() is None, house.printed(process)[1]
+    assert house.run("reload", config)[:2] == (0, "reloaded: configuration 2 is in force\n")
+
+
+def test_what_is_no_daemon_is_told_nothing(house, daemon):
+    bystander = house.spawn(["sleep", "60"], os.environ)
+    code, _, err = house.run("reload", "--pid", bystander.pid, daemon[1])
+    assert (code, bystander.poll()) == (1, None)
+    assert err.startswith(f"streamd: process {bystander.pid} is no `streamd serve`; ")
+
+
 def test_reload_of_nobody_is_one_line(house, tmp_path):
     (tmp_path / "cams.yaml").write_text("")
     code, _, err = house.run("reload", tmp_path / "cams.yaml")
