@@ -67,5 +67,5 @@ def test_the_folder_of_the_configuration_is_made(tmp_path):
     service.make(tmp_path / "etc/streamd")
     assert (tmp_path / "etc/streamd").is_dir()
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="cannot make .*: Not a directory; use sudo"):
+    with pytest.raises(DataError, match=r"cannot make .*: Not a directory; use sudo"):
         service.make(tmp_path / "file/streamd")

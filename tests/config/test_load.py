@@ -311,5 +311,5 @@ def test_the_pages_of_a_file_are_found_whatever_else_is_wrong_with_it(tmp_path):
 @pytest.mark.parametrize("section", ["{bind: 1}", "7", "{bind: '${UNSET}'}"])
 def test_pages_that_mean_nothing_are_faults_as_ever(tmp_path, section):
     (tmp_path / "cams.yaml").write_text(f"metrics: {section}\n")
-    with pytest.raises(ConfigError, match="cams.yaml:1:.*metrics"):
+    with pytest.raises(ConfigError, match=r"cams.yaml:1:.*metrics"):
         config.pages(tmp_path / "cams.yaml", {})
