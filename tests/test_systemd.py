@@ -93,11 +93,6 @@ def test_it_is_told_of_readiness_and_watched(unit):
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
-def test_what_tells_how_a_reload_went_may_read_the_credentials(unit):
-    assert service(unit)["ExecReload"][0].startswith("+/")
-
-
-@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_the_service_does_not_own_its_configuration(unit):
     assert "ConfigurationDirectory" not in service(unit)
 

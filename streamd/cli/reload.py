@@ -27,7 +27,7 @@ def command(config: Path, pid: int | None, wait_s: float) -> None:
     Exits with 1 when the file was refused: the daemon goes on as before.
     """
     running = _daemon(config, pid)
-    found = _pages(config)
+    found = _pages(config, Path("/")) or _pages(config, Path(f"/proc/{running}/root"))
     before = _config(found, running)
     _tell(running)
     said = f"process {running} was told to read {config} again; its log says how that went"
@@ -59,10 +59,14 @@ def _daemon(config: Path, pid: int | None) -> int:
     return running[0]
 
 
-def _pages(config: Path) -> "Pages | None":
-    """Return where the daemon tells how it is; None where it does not, or not to us: its log alone tells."""
+def _pages(config: Path, root: Path) -> "Pages | None":
+    """Return where the daemon tells how it is; None where it does not, or not to us: its log alone tells.
+
+    `root` is `/` as we see it, or as the daemon does: to the commands of ExecReload= systemd shows no credentials (252
+    at least), but lets them look at what else runs as their user.
+    """
     try:
-        return places.pages(str(config))
+        return places.pages(str(config), root=root)
     except (ClientError, ConfigError):
         return None
 

@@ -14,8 +14,10 @@ class Pages(NamedTuple):
     token: str = ""
 
 
-def pages(where: str, token_file: Path | None = None) -> Pages:
+def pages(where: str, token_file: Path | None = None, root: Path = Path("/")) -> Pages:
     """Return what is meant by ADDRESS:PORT, http://ADDRESS:PORT or the file of a configuration.
+
+    `root` is where the files that a configuration names are looked for: `/`, or the `/` of another process.
 
     Raises:
         ConfigError: the file or its `metrics` cannot be used, or the file of a token.
@@ -31,7 +33,8 @@ def pages(where: str, token_file: Path | None = None) -> Pages:
     if metrics is None:
         raise ClientError(f"{where} has no `metrics:`", mend="write it, and restart the daemon")
     if not token and metrics.token_file is not None:
-        token = config.read_secret(config.locate(metrics.token_file, Path(where).parent))
+        file = config.locate(metrics.token_file, Path(where).absolute().parent)
+        token = config.read_secret(root / file.relative_to("/"))
     return Pages(here(metrics.bind), token)
 
 
