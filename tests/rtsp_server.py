@@ -46,7 +46,9 @@ def main(arguments: list[str]) -> None:
 
 # The parser repeats SPS and PPS before each IDR picture; the payloader would do so before each IDR *slice*, which tears
 # pictures of several slices.
-_PAYLOAD = "h264parse name=parse config-interval=-1 ! rtph264pay name=pay0 pt=96"
+_PAYLOAD = "h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96"
+
+_UNITS = "video/x-h264,stream-format=byte-stream,alignment=au"
 
 _H264 = f"openh264enc gop-size=10 ! {_PAYLOAD}"
 _LIVE = {
@@ -57,35 +59,58 @@ _LIVE = {
 
 
 class _Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc] # gi has no types
-    """One mount; an MP4 is looped by seeking to its start when its segment is done."""
+    """One mount; a looped MP4 is read once and fed to each client lap after lap."""
 
-    def __init__(self, launch: str, loop: bool) -> None:
+    def __init__(self, launch: str, looped: "list[Any] | None" = None) -> None:
         super().__init__()
         self.set_launch(launch)
         self.set_shared(False)
-        self._loop = loop
+        self._looped = looped
 
     def do_configure(self, media: Any) -> None:
-        """Watch a looped MP4 for its end."""
-        if self._loop:
-            parse = media.get_element().get_by_name("parse")
-            parse.get_static_pad("src").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, _rewind, media)
+        """Begin to feed a client."""
+        if self._looped:
+            film = media.get_element().get_by_name("film")
+            film.connect("need-data", _Feed(self._looped))
 
 
-def _rewind(pad: Any, info: Any, media: Any) -> Any:
-    if info.get_event().type != Gst.EventType.EOS:
-        return Gst.PadProbeReturn.OK
-    GLib.idle_add(_seek, media)
-    return Gst.PadProbeReturn.DROP
+class _Feed:
+    """What a client of a looped file is fed, one access unit at a time.
+
+    Looping by a seek would do with less; but a seek either flushes, and throws away what of a lap's last picture
+    waits to be sent, or does not, and an MP4 that has ended once stays ended.
+    """
+
+    def __init__(self, units: "list[Any]") -> None:
+        self._units = units
+        first = min(unit.pts for unit in units)
+        self._lap_ns = max(unit.pts + unit.duration for unit in units) - first
+        self._next = 0
+
+    def __call__(self, source: Any, _wanted: int) -> None:
+        lap, index = divmod(self._next, len(self._units))
+        unit = self._units[index].copy()
+        unit.pts += lap * self._lap_ns
+        unit.dts += lap * self._lap_ns
+        self._next += 1
+        source.emit("push-buffer", unit)
 
 
-def _seek(media: Any) -> bool:
-    media.get_element().seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH | Gst.SeekFlags.KEY_UNIT, 0)
-    return False
+def _read(file: Path) -> "list[Any]":
+    """Return the access units of an MP4, each a buffer with the times to decode and to show it at."""
+    player = Gst.parse_launch(
+        f'filesrc location="{file}" ! qtdemux ! h264parse ! {_UNITS} ! appsink name=out sync=false'
+    )
+    player.set_state(Gst.State.PLAYING)
+    out = player.get_by_name("out")
+    units = [sample.get_buffer() for sample in iter(lambda: out.emit("pull-sample"), None)]
+    player.set_state(Gst.State.NULL)
+    return units
 
 
 def _factory(source: str, loop: bool, secured: bool) -> "_Factory":
     kind, _, shape = source.partition(":")
+    looped = None
     if kind in _LIVE:
         size, _, fps = (shape or "320x240").partition(":")
         width, height = size.split("x")
@@ -93,11 +118,12 @@ def _factory(source: str, loop: bool, secured: bool) -> "_Factory":
             f"( videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width={width},height={height},"
             f"framerate={fps or 25}/1 ! {_LIVE[kind]} )"
         )
-        loop = False
+    elif loop:
+        looped = _read(Path(source).resolve())
+        launch = f"( appsrc name=film format=time caps={_UNITS} ! {_PAYLOAD} )"
     else:
-        file = Path(source).resolve()
-        launch = f'( filesrc location="{file}" ! qtdemux ! {_PAYLOAD} )'
-    factory = _Factory(launch, loop)
+        launch = f'( filesrc location="{Path(source).resolve()}" ! qtdemux ! {_PAYLOAD} )'
+    factory = _Factory(launch, looped)
     if secured:
         role = GstRtspServer.RTSPPermissions()
         role.add_role("viewer")
