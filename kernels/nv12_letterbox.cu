@@ -3,8 +3,9 @@
 // The sum is streamd/preprocess/reference.py's.
 //
 // Arguments
-//   surfaces    (N) Surface: what frame b is and where it lands; its weights say matrix, range and channel order
-//   out         (N, channels, height, width) float or half; every value is written
+//   surfaces    (N) Surface: what frame b is and where it lands; its weights say matrix, range and channel order;
+//               without pixels (null) there is no frame, and its row is left as it is
+//   out         (N, channels, height, width) float or half; every value of a frame's row is written
 //   channels    1 or 3
 //   pad         0..1, the pixel around the picture
 //   scale0..2, shift0..2   p * scale + shift of a pixel 0..1, a channel
@@ -104,6 +105,7 @@ template <typename Out>
 __device__ inline void nv12_letterbox(
     const Surface* surfaces, Out* out, int channels, int height, int width, float pad, const Scale& sum) {
     const Surface frame = surfaces[blockIdx.z];
+    if (!frame.pixels) return;
     if (frame.sample_bytes == 1)
         letterbox_of<unsigned char, unsigned short>(frame, out, channels, height, width, pad, sum);
     else

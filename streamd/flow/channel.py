@@ -27,14 +27,17 @@ class Overflow(Enum):
 
 
 class _Arrivals:
-    """What channels share that one consumer waits on together: the lock, and the news that one of them has changed.
+    """What channels share that one consumer waits on together: the lock, and the news that there is enough to take.
 
-    Room is each channel's own news: of 64 producers, the one that may go on is woken, and no other.
+    Room is each channel's own news: of 64 producers, the one that may go on is woken, and no other. Likewise the
+    consumer is woken when as many items are held as it wants, not for each: every waking costs a turn of Python's lock.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
+        self.held = 0
+        self.wanted = 1
 
 
 class Channel(Generic[T]):
@@ -58,6 +61,7 @@ class Channel(Generic[T]):
         self.capacity = capacity
         self._overflow = overflow
         arrivals = arrivals or _Arrivals()
+        self._arrivals = arrivals
         self._lock = arrivals.lock
         self._arrived = arrivals.changed
         self._room = threading.Condition(self._lock)
@@ -82,13 +86,16 @@ class Channel(Generic[T]):
             while len(self._items) >= self.capacity and not self._abandoned:
                 if self._overflow is Overflow.DROP_OLDEST:
                     lost.append(self._items.popleft())
+                    self._arrivals.held -= 1
                     self.dropped += 1
                 else:
                     self._room.wait()
             if self._abandoned:
                 raise Abandoned
             self._items.append(item)
-            self._arrived.notify_all()
+            self._arrivals.held += 1
+            if self._arrivals.held >= self._arrivals.wanted:
+                self._arrived.notify_all()
         if self._on_drop:
             for old in lost:
                 self._on_drop(old)
@@ -113,6 +120,11 @@ class Channel(Generic[T]):
             return self._take() if self._items else None
 
     @property
+    def finished(self) -> bool:
+        """Whether nothing more will be put, or taken."""
+        return self._finished or self._abandoned
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more will come out: finished and empty, or abandoned."""
         return self._abandoned or (self._finished and not self._items)
@@ -127,12 +139,14 @@ class Channel(Generic[T]):
         """Say that nothing more will be taken, and let go of what waits; safe twice."""
         with self._lock:
             self._abandoned = True
+            self._arrivals.held -= len(self._items)
             self._items.clear()
             self._arrived.notify_all()
             self._room.notify_all()
 
     def _take(self) -> T:
         item = self._items.popleft()
+        self._arrivals.held -= 1
         self._room.notify()
         return item
 
@@ -150,8 +164,7 @@ class Select(Generic[T]):
 
     def __len__(self) -> int:
         """Items that wait, over all lanes."""
-        with self._changed:
-            return sum(map(len, self._lanes))
+        return self._arrivals.held
 
     def lane(
         self, capacity: int, overflow: Overflow = Overflow.BLOCK, *, on_drop: Callable[[T], None] | None = None
@@ -176,17 +189,23 @@ class Select(Generic[T]):
             self._closed = True
             self._changed.notify_all()
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until an item can be taken; false when `timeout_s` seconds passed first.
+    def wait(self, timeout_s: float | None = None, at_least: int = 1) -> bool:
+        """Wait until `at_least` items can be taken; false when `timeout_s` seconds passed first.
+
+        True, too, when fewer are left and no more will come.
 
         Raises:
             Finished: every lane has ended and none will be added.
         """
         with self._changed:
-            ready = self._changed.wait_for(lambda: self._ready() or self._ended(), timeout_s)
-            if self._ended() and not self._ready():
+            self._arrivals.wanted = at_least
+            try:
+                enough = self._changed.wait_for(lambda: len(self) >= at_least or self._over(), timeout_s)
+            finally:
+                self._arrivals.wanted = 1
+            if not len(self) and self._over():
                 raise Finished
-            return ready
+            return enough
 
     def take(self, limit: int) -> list[T]:
         """Take up to `limit` items without waiting: one of each lane in turn, beginning after the last one served."""
@@ -213,8 +232,5 @@ class Select(Generic[T]):
                 lane.abandon()
             self._changed.notify_all()
 
-    def _ready(self) -> bool:
-        return any(map(len, self._lanes))
-
-    def _ended(self) -> bool:
-        return self._closed and all(lane.ended for lane in self._lanes)
+    def _over(self) -> bool:
+        return self._closed and all(lane.finished for lane in self._lanes)

@@ -175,17 +175,17 @@ class CudaGpu:
     def upload(self, host: npt.NDArray[Any], to: DeviceArray, stream: Stream) -> None:
         """Copy all of `host`, pinned and contiguous, to the front of `to`."""
         _check_room(to, host.nbytes)
-        cast(Any, to).data.copy_from_host_async(host.ctypes.data, host.nbytes, stream)
+        self._put(self.address(to), host.ctypes.data, host.nbytes, "memcpyHostToDevice", stream)
 
     def download(self, array: DeviceArray, to: npt.NDArray[Any], stream: Stream) -> None:
         """Fill all of `to`, pinned and contiguous, from the front of `array`."""
         _check_room(array, to.nbytes)
-        cast(Any, array).data.copy_to_host_async(to.ctypes.data, to.nbytes, stream)
+        self._put(to.ctypes.data, self.address(array), to.nbytes, "memcpyDeviceToHost", stream)
 
     def copy(self, array: DeviceArray, to: DeviceArray, stream: Stream) -> None:
         """Copy all of `array` to the front of `to`, both on the device."""
         _check_room(to, array.nbytes)
-        cast(Any, to).data.copy_from_device_async(cast(Any, array).data, array.nbytes, stream)
+        self._put(self.address(to), self.address(array), array.nbytes, "memcpyDeviceToDevice", stream)
 
     def used_bytes(self) -> int:
         """Return how much of its memory is taken, by whomever."""
@@ -220,6 +220,11 @@ class CudaGpu:
             except (RuntimeError, self._cupy.cuda.runtime.CUDARuntimeError) as error:
                 raise DeviceError(f"cuda:{self.index}: no CUDA graph of it: {error}") from error
         return lambda: graph.launch(recorded)
+
+    def _put(self, to: int, source: int, size: int, kind: str, stream: Stream) -> None:
+        """Copy without CuPy's arrays, which refuse to while a graph is recorded: it cannot know what is pinned."""
+        runtime = self._cupy.cuda.runtime
+        runtime.memcpyAsync(to, source, size, getattr(runtime, kind), stream.ptr)
 
 
 def open_gpu(device: str) -> Gpu:

@@ -17,6 +17,7 @@ from streamd.gpu.arrays import Event, Stream
 from streamd.gpu.device import Gpu
 
 STEPS = ("fill", "run", "read")
+TIMED_EVERY = 16  # slots filled: timing every one would be a quarter of all calls of CUDA, and each holds Python's lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Timeline:
         self._fill, self._run, self._read = (
             _Step(gpu.stream(), *(tuple(gpu.event() for _ in range(slots)) for _ in range(2))) for _ in STEPS
         )
+        self._filled = 0
+        self._timed = [False] * slots
 
     @property
     def run_stream(self) -> Stream:
@@ -45,6 +48,8 @@ class Timeline:
     @contextmanager
     def filling(self, slot: int) -> Iterator[Stream]:
         """Give the stream to fill the inputs of `slot` on."""
+        self._timed[slot] = self._filled % TIMED_EVERY == 0
+        self._filled += 1
         with self._step(self._fill, slot) as stream:
             yield stream
 
@@ -66,7 +71,9 @@ class Timeline:
             self._read.ended[slot].synchronize()
 
     def seconds(self, slot: int) -> dict[str, float]:
-        """Return how long each step of `slot` took on the GPU, once it has been read."""
+        """Return how long each step of `slot` took on the GPU, once it has been read; nothing for most: see above."""
+        if not self._timed[slot]:
+            return {}
         steps = zip(STEPS, (self._fill, self._run, self._read), strict=True)
         return {name: self._gpu.elapsed_s(step.begun[slot], step.ended[slot]) for name, step in steps}
 
@@ -81,7 +88,8 @@ class Timeline:
         with self._gpu.active():
             if after is not None:
                 step.stream.wait_event(after.ended[slot])
-            step.begun[slot].record(step.stream)
+            if self._timed[slot]:
+                step.begun[slot].record(step.stream)
             try:
                 yield step.stream
             finally:

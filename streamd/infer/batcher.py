@@ -11,8 +11,11 @@ from streamd.frames import Frame
 class Inbox(Protocol):
     """The lanes of all cameras of one model, read round robin; flow.channel.Select is one."""
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until a frame can be taken; false when the time passed first; raises `Finished`."""
+    def wait(self, timeout_s: float | None = None, at_least: int = 1) -> bool:
+        """Wait until so many frames can be taken; false when the time passed first; raises `Finished`.
+
+        True, too, when fewer are left and no more will come.
+        """
 
     def take(self, limit: int) -> list[Frame]:
         """Take up to `limit` frames without waiting, one of each camera in turn."""
@@ -60,7 +63,9 @@ class Batcher:
             frames = self._inbox.take(self._batch)
         deadline_ns = self._clock.monotonic_ns() + self._max_wait_ns
         most = min(self._batch, self._inbox.capacity())
-        while len(frames) < most and self._more_before(deadline_ns):
+        more = True
+        while more and len(frames) < most:
+            more = self._wait_for(most - len(frames), deadline_ns)
             frames += self._inbox.take(most - len(frames))
         return tuple(frames)
 
@@ -68,11 +73,12 @@ class Batcher:
         """Stop taking; safe twice."""
         self._inbox.abandon()
 
-    def _more_before(self, deadline_ns: int) -> bool:
+    def _wait_for(self, missing: int, deadline_ns: int) -> bool:
+        """Wait, in one go, for the frames that are missing or as many as can wait; false when more is no use."""
         left_ns = deadline_ns - self._clock.monotonic_ns()
         if left_ns <= 0:
             return False
         try:
-            return self._inbox.wait(left_ns / 1e9)
+            return self._inbox.wait(left_ns / 1e9, max(1, min(missing, self._inbox.capacity())))
         except Finished:  # the next `get` says so, once the frames in hand have been run
             return False

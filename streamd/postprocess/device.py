@@ -9,14 +9,14 @@ from functools import partial
 from typing import Unpack
 
 import numpy as np
-import structlog
 
-from streamd.errors import DeviceError, ModelError
+from streamd.errors import ModelError
 from streamd.frames import Detections
 from streamd.gpu import detect
 from streamd.gpu.arrays import DeviceArray, Stream
 from streamd.gpu.detect import Wanted, Workspace
 from streamd.gpu.device import Gpu
+from streamd.gpu.graph import record
 from streamd.gpu.kernels import Kernels
 from streamd.gpu.layouts import FOUND, GEOMETRY, geometry_row
 from streamd.gpu.timeline import Timeline
@@ -81,13 +81,7 @@ class DeviceHead:
         """
         self._places.view(GEOMETRY)[:] = geometry_row(Letterbox.place(1, 1, 1, 1))
         with self._timeline.reading(slot) as stream:
-            self._read(slot, stream)
-            stream.synchronize()
-            try:
-                return self._gpu.capture(partial(self._read, slot, stream), stream)
-            except DeviceError as error:
-                structlog.get_logger().info("no CUDA graph of the head", reason=str(error))
-                return partial(self._read, slot, stream)
+            return record(self._gpu, partial(self._read, slot, stream), stream, "head")
 
     def _read(self, slot: int, stream: Stream) -> None:
         gpu, work = self._gpu, self._work

@@ -4,8 +4,9 @@ A surface is read where the decoder put it. A picture in host memory, of a camer
 as NV12 first: half of what its RGB would be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -14,8 +15,9 @@ import numpy.typing as npt
 from streamd.frames import LUMA, Colour, Picture, Surface
 from streamd.gpu.arrays import DeviceArray, Stream
 from streamd.gpu.device import Gpu
+from streamd.gpu.graph import record
 from streamd.gpu.layouts import SURFACE
-from streamd.gpu.ops import Scaling, compile_now, nv12_letterbox
+from streamd.gpu.ops import Scaling, nv12_letterbox
 from streamd.gpu.surface import surface_row
 from streamd.gpu.timeline import Timeline
 from streamd.letterbox import Letterbox
@@ -58,10 +60,9 @@ class DevicePreprocess:
         # Of pictures of one shape only the addresses differ; making a row anew takes longer than all else here.
         self._known: dict[tuple[object, ...], tuple[Letterbox, np.void]] = {}
         rows = inputs[0].shape[0]
-        with gpu.active():
-            compile_now(gpu.kernels, "nv12_letterbox", spec.dtype)
         self._tables = [self._allocate(rows * SURFACE.itemsize) for _ in inputs]
         self._uploads: list[list[_Memory]] = [[self._allocate(0) for _ in range(rows)] for _ in inputs]
+        self._launches = [self._prepare(slot) for slot in range(len(inputs))]
 
     def __call__(self, pictures: Sequence[Picture | Surface], slot: int) -> tuple[Letterbox, ...]:
         """Have the first rows of `slot` filled, padding and all, one a picture; return where each stands in its row."""
@@ -72,12 +73,21 @@ class DevicePreprocess:
                 for row, picture in enumerate(pictures)
             ]
             gpu.order(surfaces, stream)
-            table, count = self._tables[slot], len(surfaces)
-            rows = table.host.view(SURFACE)[:count]
+            rows = self._tables[slot].host.view(SURFACE)
             places = tuple(self._lay(surface, rows, row) for row, surface in enumerate(surfaces))
-            gpu.upload(table.host[: rows.nbytes], table.device, stream)
-            nv12_letterbox(gpu.kernels, table.device, count, self._inputs[slot], self._scaling, stream)
+            rows["pixels"][len(surfaces) :] = 0  # the kernel leaves such rows as they are
+            self._launches[slot]()
         return places
+
+    def _prepare(self, slot: int) -> Callable[[], None]:
+        """Return what fills a slot by its table: all rows, since the launches of a graph are of one size."""
+        with self._timeline.filling(slot) as stream:
+            return record(self._gpu, partial(self._launch, slot, stream), stream, "preprocessing")
+
+    def _launch(self, slot: int, stream: Stream) -> None:
+        table, inputs = self._tables[slot], self._inputs[slot]
+        self._gpu.upload(table.host, table.device, stream)
+        nv12_letterbox(self._gpu.kernels, table.device, inputs.shape[0], inputs, self._scaling, stream)
 
     def _lay(self, surface: Surface, table: npt.NDArray[np.void], row: int) -> Letterbox:
         """Write the row of a surface, and return where it stands in the input."""

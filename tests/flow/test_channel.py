@@ -144,6 +144,40 @@ def test_select_that_may_get_more_lanes_does_not_end():
     assert not select.wait(0.001)
 
 
+def test_whoever_wants_several_is_woken_when_they_are_there():
+    select = Select()
+    lanes = [select.lane(2) for _ in range(2)]
+    assert not select.wait(0.001, 2)
+    lanes[0].put("a")
+    assert select.wait(0.001) and not select.wait(0.001, 2)
+    thread = in_thread(lambda: select.wait(10, 2))
+    lanes[1].put("b")
+    thread.join(10)
+    assert not thread.is_alive() and select.take(5) == ["a", "b"]
+
+
+def test_fewer_than_wanted_are_told_when_no_more_will_come():
+    select = Select()
+    lanes = [select.lane(2) for _ in range(2)]
+    lanes[0].put("last")
+    thread = in_thread(lambda: select.wait(None, 3))
+    for lane in lanes:
+        lane.finish()
+    select.close()
+    thread.join(10)
+    assert not thread.is_alive() and select.take(5) == ["last"]
+
+
+def test_what_was_dropped_or_abandoned_does_not_count_as_held():
+    select = Select()
+    lanes = [select.lane(1, Overflow.DROP_OLDEST), select.lane(2)]
+    for lane in (*lanes, *lanes):
+        lane.put(0)
+    assert len(select) == 3
+    lanes[1].abandon()
+    assert len(select) == 1 and select.wait(0) and not select.wait(0, 2)
+
+
 def test_a_lane_added_late_wakes_the_consumer():
     select = Select()
     seen = []

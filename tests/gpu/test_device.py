@@ -1,7 +1,9 @@
 """What CUDA refuses, told as one line; CuPy is a stand-in that refuses."""
 
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from streamd.errors import DeviceError
@@ -68,3 +70,30 @@ def test_a_kernel_that_failed_is_told_where_its_slot_is_waited_for():
     timeline = Timeline(CudaGpu(cupy(), 0), 1)
     with pytest.raises(DeviceError, match="cuda:0: cudaErrorIllegalAddress: an illegal memory access"):
         timeline.wait(0)
+
+
+def test_copies_are_put_on_the_stream_by_address_in_the_direction_that_is_meant():
+    put = []
+    module = cupy()
+    kinds = {"memcpyHostToDevice": 1, "memcpyDeviceToHost": 2, "memcpyDeviceToDevice": 3}
+    vars(module.cuda.runtime).update(kinds, memcpyAsync=lambda *copy: put.append(copy))
+    gpu, stream = CudaGpu(module, 0), SimpleNamespace(ptr=77)
+    host, (here, there) = np.zeros(8, np.uint8), (OnDevice(1000, 8), OnDevice(2000, 16))
+    gpu.upload(host, there, stream)
+    gpu.download(here, host, stream)
+    gpu.copy(here, there, stream)
+    at = host.ctypes.data
+    assert put == [(2000, at, 8, 1, 77), (at, 1000, 8, 2, 77), (2000, 1000, 8, 3, 77)]
+    with pytest.raises(ValueError, match="16 bytes do not fit"):
+        gpu.copy(there, here, stream)
+
+
+class OnDevice:
+    """An array of bytes of CuPy."""
+
+    dtype = np.dtype(np.uint8)
+    flags = SimpleNamespace(c_contiguous=True)
+
+    def __init__(self, address, size):
+        self.data = SimpleNamespace(ptr=address)
+        self.shape, self.nbytes = (size,), size

@@ -45,20 +45,23 @@ class FakeInbox:
             _, camera, seq = self.coming.popleft()
             self.lanes[camera].append(frame(camera, seq))
 
-    def wait(self, timeout_s=None):
+    def wait(self, timeout_s=None, at_least=1):
         self.waits.append(timeout_s)
         self.arrive()
-        if any(self.lanes.values()):
-            return True
-        if not self.coming:
+        end_ns = None if timeout_s is None else self.clock.now_ns + round(timeout_s * 1e9)
+        while self.waiting() < at_least and self.coming:
+            until = self.coming[0][0]
+            if end_ns is not None and until > end_ns:
+                self.clock.now_ns = end_ns
+                return False
+            self.clock.now_ns = until
+            self.arrive()
+        if not self.waiting():
             raise Finished
-        until = self.coming[0][0]
-        if timeout_s is not None and until > self.clock.now_ns + round(timeout_s * 1e9):
-            self.clock.now_ns += round(timeout_s * 1e9)
-            return False
-        self.clock.now_ns = until
-        self.arrive()
         return True
+
+    def waiting(self):
+        return sum(map(len, self.lanes.values()))
 
     def take(self, limit):
         taken = []

@@ -96,6 +96,21 @@ def test_nv12_and_p010_of_any_size_become_what_the_reference_makes(rig, guarded,
             assert_same(got, preprocess(frame.picture, spec)[0], spec)
 
 
+def test_a_row_without_a_surface_is_left_as_it_is(rig, guarded):
+    rng = np.random.default_rng(0)
+    spec = random_spec(rng)
+    frame = Nv12(rng, rig)
+    surfaces, weights = [frame.surface(rig)] * 3, [colour_rows(spec, frame.colour)] * 3
+    rows = rig.down(table_of(rig, spec, surfaces, weights)).view(SURFACE)
+    rows["pixels"][[0, 2]] = 0
+    out = guarded((3, spec.channels, spec.height, spec.width), spec.dtype)
+    before = rig.down(out)
+    ops.nv12_letterbox(rig.kernels, rig.up(rows.view(np.uint8)), 3, out, scaling_of(spec), rig.stream)
+    after = rig.down(out)
+    assert_same(after[1], preprocess(frame.picture, spec)[0], spec)
+    np.testing.assert_array_equal(after[[0, 2]], before[[0, 2]])
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_packed_bgr_of_any_size_becomes_what_the_reference_makes(rig, guarded, seed):
     rng = np.random.default_rng(seed)

@@ -122,9 +122,10 @@ def test_its_kernel_is_compiled_before_the_first_picture_comes(device, host_gpu,
     got, get = [], host_gpu.kernels.get
     monkeypatch.setattr(host_gpu.kernels, "get", lambda *names: got.append(names) or get(*names))
     fill, _ = device(kind, spec(dtype=dtype))
-    assert len(got) == 1
+    before = set(got)
+    assert len(before) == 1
     fill([picture(np.random.default_rng(7), 40, 24)], 0)
-    assert got == 2 * got[:1]
+    assert set(got) == before
 
 
 def test_a_surface_never_reaches_the_host(device):
