@@ -34,9 +34,9 @@ def read_secret(path: Path) -> str:
     Raises:
         ConfigError: the file cannot be read, or holds no single line of text.
     """
-    if path.exists() and not path.is_file():  # reading a pipe would wait for its writer
-        raise unusable(path, "is no file; name a file with the password in it, on one line")
     try:
+        if path.exists() and not path.is_file():  # reading a pipe would wait for its writer
+            raise unusable(path, "is no file; name a file with the password in it, on one line")
         with path.open("rb") as file:
             secret = file.read(MAX_SECRET_BYTES + 1).decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -55,9 +55,9 @@ def read_keys(path: Path) -> frozenset[str]:
     Raises:
         ConfigError: the file cannot be read, or a line begins with no key.
     """
-    if path.exists() and not path.is_file():
-        raise unusable(path, "is no file; name a file with one public key a line")
     try:
+        if path.exists() and not path.is_file():
+            raise unusable(path, "is no file; name a file with one public key a line")
         with path.open("rb") as file:
             lines = file.read(MAX_KEYS_BYTES).decode().splitlines()
     except UnicodeDecodeError as error:
