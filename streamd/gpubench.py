@@ -201,10 +201,16 @@ def _report(
 
 
 def _steps(wholes: Sequence[Stretch], rows: float, copied: float, bytes_of: Mapping[str, int]) -> Iterator[Step]:
-    """Yield what the model's threads and its streams spent, in the order of their names in the metrics."""
+    """Yield what the model's threads and its streams spent, in the order of their names in the metrics.
+
+    A step on the GPU is left out where the measurement was over before one was timed.
+    """
     for name in ("prepare", "run", "finish", "gpu-fill", "gpu-run", "gpu-read"):
         spent = [model.timers[name].seconds for whole in wholes for model in whole.metrics.models.values()]
-        seconds = statistics.fmean(histogram.mean for histogram in spent)
+        timed = [histogram.mean for histogram in spent if histogram.count]
+        if not timed:
+            continue
+        seconds = statistics.fmean(timed)
         size = bytes_of.get(name.removeprefix("gpu-"), 0) if name.startswith("gpu-") else 0
         rate = size * rows / seconds
         yield Step(name, seconds * 1e3, seconds * 1e6 / rows, size, rate / copied)

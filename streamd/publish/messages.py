@@ -1,13 +1,14 @@
 """The values of the house as messages of the wire: the same for every sink."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from msgspec import UNSET
 
 from streamd import wire
-from streamd.frames import F32, Detections, Frame, Notice, Packet, label
+from streamd.frames import Detections, Frame, Notice, Packet, label
+
+_PARTS = np.array([100.0, 100.0, 100.0, 100.0, 10_000.0, 10_000.0])
 
 
 def detections(
@@ -18,8 +19,8 @@ def detections(
     Boxes are rounded to 1/100 pixel, scores to 1/10000 and angles to 1/10000 radian: far below what a detector
     can tell, and it halves the message.
     """
-    boxes, scores = _rounded(found.boxes, 100), _rounded(found.scores, 10_000)
-    angles = [UNSET] * len(found) if found.angles is None else _rounded(found.angles, 10_000)
+    class_ids, rows = found.class_ids.tolist(), _rounded(found)
+    angles = [UNSET] * len(rows) if found.angles is None else [row[5] for row in rows]
     return wire.Detections(
         camera=frame.camera,
         session=frame.session,
@@ -31,15 +32,28 @@ def detections(
         height=frame.picture.height,
         model=model,
         detections=tuple(
-            wire.Detection(class_id, label(labels, class_id), score, tuple(box), turn)
-            for class_id, score, box, turn in zip(found.class_ids.tolist(), scores, boxes, angles, strict=True)
+            [
+                wire.Detection(class_id, label(labels, class_id), row[4], (row[0], row[1], row[2], row[3]), angle)
+                for class_id, row, angle in zip(class_ids, rows, angles, strict=True)
+            ]
         ),
     )
 
 
-def _rounded(values: F32, parts: int) -> list[Any]:
-    """Return values as multiples of 1 / `parts`. What np.round does, in a third of its time for a few values."""
-    rounded: list[Any] = (np.rint(values.astype(np.float64) * parts) / parts).tolist()
+def _rounded(found: Detections) -> list[list[float]]:
+    """Return box, score and, where there is one, angle of each object: multiples of 1 / `_PARTS`, all at once.
+
+    A few numbers take numpy as long as hundreds do, and this is done for every frame.
+    """
+    columns = 5 if found.angles is None else 6
+    parts, values = _PARTS[:columns], np.empty((len(found), columns))
+    values[:, :4], values[:, 4] = found.boxes, found.scores
+    if found.angles is not None:
+        values[:, 5] = found.angles
+    values *= parts
+    np.rint(values, values)
+    values /= parts
+    rounded: list[list[float]] = values.tolist()
     return rounded
 
 
