@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from streamd import wire
 from streamd.frames import Detections, Frame, Notice, Packet, label
@@ -20,7 +20,7 @@ def detections(
     can tell, and it halves the message.
     """
     class_ids, rows = found.class_ids.tolist(), _rounded(found)
-    angles = [UNSET] * len(rows) if found.angles is None else [row[5] for row in rows]
+    angles: list[float | UnsetType] = [UNSET] * len(rows) if found.angles is None else [row[5] for row in rows]
     return wire.Detections(
         camera=frame.camera,
         session=frame.session,
