@@ -89,7 +89,7 @@ class _Feed:
 
     def __call__(self, source: Any, _wanted: int) -> None:
         lap, index = divmod(self._next, len(self._units))
-        unit = self._units[index].copy()
+        unit = self._units[index].copy_deep()  # `copy` is but another reference to it
         unit.pts += lap * self._lap_ns
         unit.dts += lap * self._lap_ns
         self._next += 1
