@@ -28,7 +28,8 @@ def service(path):
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_compiled_kernels_are_kept_where_the_daemon_may_write(unit):
     (folder,) = service(unit)["CacheDirectory"]
-    assert service(unit)["Environment"] == [f"CUPY_CACHE_DIR=%C/{folder}/kernels"]
+    caches = f"CUPY_CACHE_DIR=%C/{folder}/kernels CUDA_CACHE_PATH=%C/{folder}/cuda"  # it has no home for them
+    assert service(unit)["Environment"] == [caches]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
