@@ -41,7 +41,7 @@ class Bound(ABC):
 
     def outputs(self, slot: int, rows: int) -> tuple[Array, ...]:
         """Wait for the run; return the first `rows` rows of each output on the host, valid until the slot is free."""
-        held = self.slots.download(slot, rows) | self._on_host(slot)
+        held = {**self.slots.download(slot, rows), **self._on_host(slot)}
         return tuple(held[output.name][:rows] for output in self.manifest.outputs)
 
     @abstractmethod

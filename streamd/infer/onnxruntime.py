@@ -14,7 +14,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
 
 from streamd.errors import ModelError
 from streamd.infer import Array, Spin
-from streamd.infer.session import FAILURES, open_session, reason
+from streamd.infer.session import FAILURES, leave_open, open_session, reason
 from streamd.infer.settle import Settled, settle
 from streamd.manifest import Manifest
 from streamd.slots import SlotRing
@@ -58,6 +58,7 @@ class OnnxRuntime:
         memory = self._slots[slot]
         rows = self.manifest.batch or rows
         binding = memory.bindings.get(rows) or self._bind(memory, rows)
+        leave_open(binding, memory.made)
         try:
             self._session.run_with_iobinding(binding)
         except FAILURES as error:

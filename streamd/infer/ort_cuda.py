@@ -3,8 +3,9 @@
 A run is put on the stream and the thread goes on; nothing is copied, since inputs and outputs are bound by address.
 The library plans kernels and memory by shape, and plans anew whenever that changes, for tens of milliseconds. So runs
 have one of a few sizes, 1, 4, 16 ... rows up to the batch, each with a session of its own that has run beforehand,
-and a CUDA graph of it for every slot where one can be captured. After that nothing is allocated. Outputs whose shape
-hangs on what is seen are made by the runtime on the host: a run with such has no graph, and waits for them.
+and a CUDA graph of it for every slot, unless one cannot be captured: an operator that waits for the GPU, as NMS within
+a model does, or one of the host's. After that nothing is allocated. Outputs whose shape hangs on what is seen are made
+by the runtime on the host: a run with such has no graph, and waits for them.
 """
 
 import io
@@ -21,7 +22,7 @@ from streamd.gpu.device import Gpu, open_gpu
 from streamd.infer import Array
 from streamd.infer.bound import Bound
 from streamd.infer.device import DeviceSlots
-from streamd.infer.session import FAILURES, SILENT, open_session, reason
+from streamd.infer.session import FAILURES, SILENT, leave_open, open_session, reason
 from streamd.infer.settle import Settled, settle
 from streamd.manifest import Manifest
 
@@ -51,6 +52,7 @@ class OrtCuda(Bound):
         self._path = path
         self._sizes = sorted(sessions)
         self._sessions = dict(sessions)  # their memory is what graphs run in, and neither those nor bindings hold them
+        self._graphs = True
         self._made: list[dict[str, Array]] = [{} for _ in slots.inputs]
         self._options = ort.RunOptions()
         self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
@@ -85,8 +87,10 @@ class OrtCuda(Bound):
     def _prepare(self, session: ort.InferenceSession, slot: int, rows: int) -> _Run:
         """Bind one slot at one size, and run it: for its kernels to be chosen, and its memory taken."""
         binding = self._bind(session, slot, rows)
+        unknown = [output.name for output in self.manifest.outputs if output.name not in self.slots.outputs[slot]]
 
         def launch() -> None:
+            leave_open(binding, unknown)
             try:
                 session.run_with_iobinding(binding, self._options)
             except FAILURES as error:
@@ -95,12 +99,15 @@ class OrtCuda(Bound):
         with self.slots.timeline.running(slot) as stream:
             launch()
             stream.synchronize()
-            if len(self.slots.outputs[slot]) < len(self.manifest.outputs):
+            if not self._graphs or unknown:
                 return _Run(binding, launch)
             try:
                 return _Run(binding, self.slots.gpu.capture(launch, stream))
             except (DeviceError, ModelError) as error:
-                structlog.get_logger().info("no CUDA graph", model=str(self._path), rows=rows, reason=str(error))
+                self._graphs = False  # what one slot cannot, none can
+                structlog.get_logger().info("no CUDA graphs", model=str(self._path), reason=str(error))
+                launch()  # it is to be known here whether it still runs
+                stream.synchronize()
                 return _Run(binding, launch)
 
     def _bind(self, session: ort.InferenceSession, slot: int, rows: int) -> ort.IOBinding:

@@ -1,7 +1,7 @@
 """An ONNX Runtime session for a model file: its threads, what it declares, and its failures as one clear line each."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
@@ -91,6 +91,15 @@ def open_session(
         text = reason(error)
         mend = next((mend for clue, mend in MENDS.items() if clue in str(error).lower()), "export it again")
         raise ModelError(f"{path}: ONNX Runtime cannot load it: {text}", mend=mend) from error
+
+
+def leave_open(binding: ort.IOBinding, names: Iterable[str]) -> None:
+    """Have the next run of `binding` make the outputs `names` in host memory, of whatever shape they are then.
+
+    A run leaves there what it made, and the next one would want that shape again.
+    """
+    for name in names:
+        binding.bind_output(name, "cpu")
 
 
 def tensor_of(node: ort.NodeArg) -> Tensor:

@@ -79,6 +79,15 @@ def test_outputs_that_depend_on_the_data_are_fetched(nonzero_model):
     assert boxes[0, :, 3].tolist() == [0, 1, 2, 3, 4]
 
 
+def test_outputs_that_depend_on_the_data_are_of_another_size_at_every_run(nonzero_model):
+    backend = load(nonzero_model())
+    for count in (3, 5, 0, 192, 4):
+        backend.input(0)[:] = 0
+        backend.input(0).reshape(-1)[:count] = 1
+        backend.run(0, 1)
+        assert backend.outputs(0, 1)[0].shape == (1, count, 6)
+
+
 def test_outputs_that_depend_on_the_data_may_be_empty(nonzero_model):
     assert run(load(nonzero_model()))[0].shape == (1, 0, 6)
 

@@ -7,11 +7,14 @@ import weakref
 import numpy as np
 import onnxruntime
 import pytest
+import structlog
 
 from streamd.errors import DeviceError, ModelError
 from streamd.infer import DeviceBackend, load, ort_cuda
 from streamd.infer.ort_cuda import sizes
 from streamd.infer.session import open_session
+from tests.gpu.odd_models import ODD, picture, suppressed, whole
+from tests.gpu.tiny_onnx import model, node
 
 
 @pytest.fixture
@@ -160,3 +163,59 @@ def test_a_gpu_without_memory_for_the_model_is_told_as_that(host_gpu, mean_model
     monkeypatch.setattr(ort_cuda, "open_gpu", lambda device: host_gpu)
     with pytest.raises(ModelError, match=r"out of memory .*; lower batch, use fewer models, or see `nvidia-smi`"):
         load(mean_model(), device="cuda:0")
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("graphs", [True, False])
+def test_what_is_within_a_model_finds_on_a_gpu_what_it_finds_on_the_host(on_gpu, tmp_path, monkeypatch, kind, graphs):
+    def refuse(self, work, stream):
+        with pytest.raises(ZeroDivisionError):
+            work(1 / 0)
+        raise DeviceError("cuda:0: no CUDA graph of it: cudaErrorStreamCaptureUnsupported")
+
+    if not graphs:
+        monkeypatch.setattr("tests.gpu.host_gpu.HostGpu.capture", refuse)
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(ODD[kind]())
+    with structlog.testing.capture_logs() as lines:
+        backend = on_gpu(path)
+    assert [line["event"] for line in lines].count("no CUDA graphs") == (not graphs and kind != "nms")
+    other, rng, lengths = load(path), np.random.default_rng(0), set()
+    for run in range(6):
+        seen = picture(rng)
+        for one in (backend, other):
+            one.input(run % len(one.ring))[:] = seen
+            one.run(run % len(one.ring), 1)
+        (got,), (want,) = (one.outputs(run % len(one.ring), 1) for one in (backend, other))
+        np.testing.assert_array_equal(got, want)
+        lengths.add(len(got[0]))
+    assert (len(lengths) > 1) == (kind == "nms")
+
+
+def test_a_run_that_fails_after_a_refused_graph_is_told_at_once(on_gpu, mean_model, monkeypatch):
+    def refuse(self, work, stream):
+        monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", broken)
+        raise DeviceError("cuda:0: no CUDA graph of it: cudaErrorStreamCaptureUnsupported")
+
+    def broken(self, *bound):
+        raise RuntimeError("CUDA failure 901: capture invalidated")
+
+    monkeypatch.setattr("tests.gpu.host_gpu.HostGpu.capture", refuse)
+    with pytest.raises(ModelError, match="a run of 1 rows failed: CUDA failure 901: capture invalidated"):
+        on_gpu(mean_model())
+
+
+def test_an_output_that_holds_what_was_found_in_all_pictures_is_refused(on_gpu, tmp_path):
+    read, constants = suppressed("boxes", "scores", "found")
+    inputs = {"images": (1, 3, 8, 8)}
+    split = [
+        node("Slice", ["images", "zero", "four", "last"], ["wide"]),
+        node("Reshape", ["wide", "rows"], ["boxes"]),
+        node("Reshape", ["wide", "columns"], ["scores"]),
+    ]
+    constants |= {"zero": whole([0]), "four": whole([4]), "last": whole([3])}
+    constants |= {"rows": whole([1, -1, 4]), "columns": whole([1, 4, -1])}
+    path = tmp_path / "selected.onnx"
+    path.write_bytes(model([*split, *read], inputs, {"nms_found": ("k", 6)}, constants))
+    with pytest.raises(ModelError, match="its first side is no batch; export it with a batch first"):
+        on_gpu(path)
