@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from streamd import output
+from streamd.cli.fraction import Number
 from streamd.errors import DataError, ModelError
 
 PATH = click.Path(path_type=Path)
@@ -14,7 +15,7 @@ PATH = click.Path(path_type=Path)
 @click.argument("model", type=PATH)
 @click.option("--out", required=True, type=PATH, help="The ONNX file to write; its manifest is written beside it.")
 @click.option("--places", default=6, show_default=True, type=click.IntRange(1, 1000), help="Tensors to spread.")
-@click.option("--ratio", default=4096.0, show_default=True, type=click.FloatRange(1, 65536), help="Of channel ranges.")
+@click.option("--ratio", default=4096.0, show_default=True, type=Number(1, 65536), help="Of channel ranges.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**53))
 def command(model: Path, out: Path, places: int, ratio: float, seed: int) -> None:
     """Spread the channel ranges of MODEL, an ONNX file: the same answers in float, ruin in plain INT8.
@@ -30,6 +31,7 @@ def command(model: Path, out: Path, places: int, ratio: float, seed: int) -> Non
     from streamd.int8 import graph, hard  # noqa: PLC0415
 
     log.setup("warning", "console")
+    output.tidy_when_told_to_end()
     if out.suffix != ".onnx":
         raise DataError(f"--out {out}: is no ONNX file", mend="give it a name that ends in .onnx")
     output.check_file(out, option="--out")

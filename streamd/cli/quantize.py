@@ -10,6 +10,7 @@ from streamd.cli import refine, repair
 from streamd.cli.bar import progress
 from streamd.cli.calibrate import FRAMES, run, stretch
 from streamd.cli.fraction import FRACTION
+from streamd.cli.seen import HELD_OUT, JUDGED
 from streamd.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from streamd.int8.quantize import Trial, Workpiece
 
 METHODS = ("minmax", "entropy", "percentile", "mse", "histogram-observer", "legacy")
-HELD_OUT = 4  # of so many pictures one is kept to judge on
-JUDGED = 64  # pictures, at most
 PATH = click.Path(path_type=Path)
 
 

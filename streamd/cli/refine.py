@@ -2,24 +2,28 @@
 
 import importlib.util
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from streamd import output
+from streamd.cli import seen
 from streamd.cli.bar import progress
+from streamd.cli.fraction import FRACTION
+from streamd.cli.sets import added
 from streamd.errors import DataError
 
 if TYPE_CHECKING:
     from streamd.int8.graph import Graph
     from streamd.int8.judge import Judge
     from streamd.int8.quantize import Trial, Workpiece
+    from streamd.int8.refine import adaround, distill
     from streamd.int8.scales import Scales
     from streamd.int8.session import Array
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Options = TypeVar("Options", bound="adaround.Options | distill.Options")
 COUNT = click.IntRange(1, 1_000_000)
 OPTIONS = (
     click.option("--adaround", is_flag=True, help="Learn how each weight is rounded; needs --data and torch."),
@@ -27,7 +31,7 @@ OPTIONS = (
     click.option("--steps", type=COUNT, help="Of a block of --adaround (2000), or of --qat in all (1000)."),
     click.option("--pictures", type=COUNT, help="A step (--adaround 8, --qat 4)."),
     click.option("--block", default=1, show_default=True, type=COUNT, help="Layers that --adaround learns together."),
-    click.option("--rate", default=1e-4, show_default=True, type=click.FloatRange(0, 1), help="Of learning, --qat."),
+    click.option("--rate", default=1e-4, show_default=True, type=FRACTION, help="Of learning, --qat."),
     click.option("--freeze-scales", is_flag=True, help="Train weights and biases alone, --qat."),
     click.option("--block-loss", is_flag=True, help="Compare also what blocks give, --qat."),
     click.option(
@@ -42,18 +46,14 @@ OPTIONS = (
 )
 
 
-def options(command: Command) -> Command:
-    """Add the options of this file to a command."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+options = added(OPTIONS)
 
 
 def check(given: dict[str, Any]) -> None:
     """Check that what is asked for can be done.
 
     Raises:
-        DataError: there are no pictures to learn from, or no torch.
+        DataError: there are no pictures to learn from, no torch, or --checkpoints is no folder to write in.
         DeviceError: there is no such device.
     """
     asked = [f"--{name}" for name in ("adaround", "qat") if given[name]]
@@ -65,6 +65,8 @@ def check(given: dict[str, Any]) -> None:
         raise DataError(f"{asked[0]} needs pictures to learn from", mend="give --data")
     if importlib.util.find_spec("torch") is None:
         raise DataError(f"{asked[0]} needs PyTorch, which is not installed", mend="pip install 'streamd[train]'")
+    if given["checkpoints"] is not None:
+        output.check_folder(given["checkpoints"], option="--checkpoints")
     from streamd.int8.refine import device  # noqa: PLC0415 - torch takes seconds to import
 
     given["device"] = device.named(given["device"])
@@ -77,14 +79,15 @@ def refined(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: di
     name = next((name for name in ("adaround", "qat") if given[name]), None)
     if name is None:
         return {}
-    inputs = pictures(piece, given)
+    inputs = seen.inputs(piece, given, f"--{name}")
     folder = given["checkpoints"] or own_folder(piece.path, name, given)
     before = piece.repaired, trial.scales, trial.agreement
     start = time.monotonic()
     try:
         piece.repaired, trial.scales = WAYS[name](piece, trial, inputs, folder, given)
     except (KeyboardInterrupt, SystemExit):
-        click.echo(f"interrupted: what is done is kept in {folder}; the same command goes on from there", err=True)
+        if folder.is_dir() and any(folder.iterdir()):
+            click.echo(f"interrupted: what is done is kept in {folder}; the same command goes on from there", err=True)
         raise
     minutes = (time.monotonic() - start) / 60
     click.echo(f"{name}: {len(inputs)} pictures, {minutes:.1f} minutes on {given['device']}")
@@ -114,18 +117,6 @@ def own_folder(model: Path, name: str, given: dict[str, Any]) -> Path:
     return Path(given["out"]) / f"{model.stem}.{name}"
 
 
-def pictures(piece: "Workpiece", given: dict[str, Any]) -> "list[Array]":
-    """Return what the model is fed for each picture of --data that was not held out."""
-    from streamd.int8 import data  # noqa: PLC0415
-
-    shown = data.shown(data.find(given["data"]), given["frames"], part=given["part"])
-    used = (one for i, one in enumerate(shown) if given["judge"] or i % 4 != 3)  # every fourth may judge
-    inputs = [one.copy() for one in data.inputs(piece.manifest.input, used)]
-    if not inputs:
-        raise DataError("--data holds no picture to learn from", mend="name pictures or videos")
-    return inputs
-
-
 def rounded(
     piece: "Workpiece", trial: "Trial", inputs: "list[Array]", folder: Path, given: dict[str, Any]
 ) -> "tuple[Graph | None, Scales]":
@@ -134,14 +125,7 @@ def rounded(
     from streamd.int8.refine.blocks import blocks  # noqa: PLC0415
     from streamd.int8.refine.checkpoint import Checkpoint  # noqa: PLC0415
 
-    usual = adaround.Options()
-    chosen = replace(
-        usual,
-        steps=given["steps"] or usual.steps,
-        batch=given["pictures"] or usual.batch,
-        block=given["block"],
-        device=given["device"],
-    )
+    chosen = settings(adaround.Options(), given, block=given["block"])
     graph = piece.repaired or piece.graph
     work = graph, piece.placement, trial.scales, inputs, chosen
     kept = Checkpoint(folder, adaround.work(*work))
@@ -159,17 +143,8 @@ def trained(
     from streamd.int8.refine import distill  # noqa: PLC0415
     from streamd.int8.refine.checkpoint import Checkpoint  # noqa: PLC0415
 
-    usual = distill.Options()
-    chosen = replace(
-        usual,
-        steps=given["steps"] or usual.steps,
-        batch=given["pictures"] or usual.batch,
-        rate=given["rate"],
-        learn_scales=not given["freeze_scales"],
-        blocks=given["block_loss"],
-        window=given["window"] or 0,
-        device=given["device"],
-    )
+    own = {"rate": given["rate"], "learn_scales": not given["freeze_scales"], "blocks": given["block_loss"]}
+    chosen = settings(distill.Options(), given, **own, window=given["window"] or 0)
     work = piece.repaired or piece.graph, piece.placement, trial.scales, inputs, chosen
     kept = Checkpoint(folder, distill.work(*work))
     losses: list[float] = []
@@ -180,6 +155,12 @@ def trained(
         first, last = sum(losses[:few]) / few, sum(losses[-few:]) / few
         click.echo(f"qat: loss {first:.4f} in the first tenth of the steps, {last:.4f} in the last")
     return made
+
+
+def settings(usual: "Options", given: dict[str, Any], **own: Any) -> "Options":  # noqa: ANN401 - of many types
+    """Return the usual options of a way with what was asked for instead, and `own`, which the other way has not."""
+    steps, batch = given["steps"] or usual.steps, given["pictures"] or usual.batch
+    return replace(usual, steps=steps, batch=batch, device=given["device"], **own)
 
 
 WAYS = {"adaround": rounded, "qat": trained}

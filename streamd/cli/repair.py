@@ -1,14 +1,17 @@
 """What `streamd quantize` does for models that plain INT8 hurts: --partial and --bias-correction."""
 
 import tempfile
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamd.cli import seen
 from streamd.cli.bar import progress
-from streamd.errors import DataError
+from streamd.cli.fraction import FRACTION
+from streamd.cli.sets import added
+from streamd.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,10 +21,11 @@ if TYPE_CHECKING:
     from streamd.int8.judge import Judge
     from streamd.int8.partial import Found
     from streamd.int8.quantize import Trial, Workpiece
+    from streamd.int8.scales import Scales
     from streamd.int8.sensitivity.feed import Feed
     from streamd.int8.sensitivity.study import Study
+    from streamd.score.truth import Dataset
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 RANKED_ON = 12  # pictures that groups are ranked by
 CORRECTED_ON = 32  # pictures that biases are corrected on, at most
 OPTIONS = (
@@ -30,25 +34,21 @@ OPTIONS = (
         "--target-drop",
         default=0.01,
         show_default=True,
-        type=click.FloatRange(0, 1),
+        type=FRACTION,
         help="Of mAP if --judge is a labelled data set, else of agreement (the mean of those at IoU 0.5 and 0.9).",
     ),
     click.option(
         "--max-float",
         default=0.3,
         show_default=True,
-        type=click.FloatRange(0, 1),
-        help="Of the multiply-adds, that --partial may leave in float.",
+        type=FRACTION,
+        help="Of the multiply-adds, that --partial may leave in float; the head's count.",
     ),
     click.option("--bias-correction", is_flag=True, help="Let biases make up for rounding; needs --data."),
 )
 
 
-def options(command: Command) -> Command:
-    """Add the options of this file to a command."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+options = added(OPTIONS)
 
 
 def check(given: dict[str, Any]) -> None:
@@ -82,11 +82,41 @@ def repaired(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: d
 
 
 def left_out(piece: "Workpiece", trial: "Trial", judge: "Judge", given: dict[str, Any]) -> dict[str, Any]:
-    """Leave in float the groups that the search finds; returns their names, and what is lost without them."""
-    from streamd.int8 import partial  # noqa: PLC0415
-    from streamd.int8.groups import float_share, only, without  # noqa: PLC0415
+    """Leave in float the groups that the search finds; returns their names, and what is lost without them.
 
-    study, ranked = judged_groups(piece, trial, judge, given)
+    Raises:
+        DataError: the judge's pictures tell nothing.
+        ModelError: no layer would be left in INT8.
+    """
+    from streamd.int8.groups import only, without  # noqa: PLC0415
+
+    study, noise = judged_groups(piece, trial, judge, given)
+    if study.blind:
+        raise DataError(f"--partial: {study.blind}", mend="name other pictures with --judge, or a smaller --confidence")
+    found = searched(piece, trial, study, sorted(noise, key=lambda group: -noise[group]), given)
+    tell(study, found, noise, given)
+    plan = without(piece.placement, found.left)
+    if not plan.layers:
+        raise ModelError(
+            f"{piece.path}: --partial leaves no layer in INT8", mend="take a larger --target-drop, or serve the model"
+        )
+    partly = replace(piece, placement=plan), only(trial.scales, set(plan.tensors))
+    if found.left:
+        click.echo(cost((piece, trial.scales), partly, judge))
+    piece.placement, trial.scales = plan, partly[1]
+    return {
+        "left_in_float": [name for group in found.left for name in group.layers or group.tensors],
+        "drop": round(found.drop, 5),
+        "float_share": round(found.share, 4),
+    }
+
+
+def searched(
+    piece: "Workpiece", trial: "Trial", study: "Study", ranked: "Sequence[Group]", given: dict[str, Any]
+) -> "Found":
+    """Return which of the `ranked` groups stay in float."""
+    from streamd.int8 import partial  # noqa: PLC0415
+    from streamd.int8.groups import float_share, without  # noqa: PLC0415
 
     def drop(left: "Sequence[Group]") -> float:
         gone = {name for group in left for name in group.tensors}
@@ -96,85 +126,92 @@ def left_out(piece: "Workpiece", trial: "Trial", judge: "Judge", given: dict[str
         return float_share(piece.graph, without(piece.placement, left).layers, study.sizes)
 
     with progress(0, "searching") as advance:
-        found = partial.search(
+        return partial.search(
             ranked, drop, share, target=given["target_drop"], cap=given["max_float"], advance=lambda: advance(1)
         )
-    whole = piece.placement, trial.scales
-    piece.placement = without(piece.placement, found.left)
-    trial.scales = only(trial.scales, set(piece.placement.tensors))
-    tell(study, found, given)
-    if found.left:
-        click.echo(cost(piece, trial, judge, whole))
-    return {
-        "left_in_float": [name for group in found.left for name in group.layers or group.tensors],
-        "drop": round(found.drop, 5),
-        "float_share": round(found.share, 4),
-    }
 
 
 def judged_groups(
     piece: "Workpiece", trial: "Trial", judge: "Judge", given: dict[str, Any]
-) -> "tuple[Study, list[Group]]":
-    """Return a study of what `judge` shows, on its labels where there are any, and the groups by what each loses."""
-    from streamd.int8.sensitivity.feed import Feed, labels_in  # noqa: PLC0415
+) -> "tuple[Study, dict[Group, float]]":
+    """Return a study of what `judge` shows, on its labels where it has some; the noise of each group alone, in dB."""
+    from streamd.int8.sensitivity.feed import Feed  # noqa: PLC0415
     from streamd.int8.sensitivity.outcome import Outcome  # noqa: PLC0415
     from streamd.int8.sensitivity.study import Study  # noqa: PLC0415
 
-    spec, confidence = piece.manifest.input, given["confidence"]
-    dataset = labels_in(given["judge"], piece.manifest.head)
+    spec, rows = piece.manifest.input, max(piece.manifest.batch, 1)
+    dataset = judged_labels(piece, given)
+    feed = Feed.labelled(spec, dataset, rows) if dataset else Feed.of(spec, judge.pictures, rows)
     labels = dataset.labels if dataset else ()
-    feed = Feed.labelled(spec, dataset.spread(len(judge.pictures))) if dataset else Feed.of(spec, judge.pictures)
 
     def study(feed: "Feed") -> "Study":
-        outcome = Outcome(piece.manifest, feed.geometries, feed.truths, labels, confidence=confidence, path=piece.path)
+        outcome = Outcome(
+            piece.manifest, feed.geometries, feed.truths, labels, confidence=given["confidence"], path=piece.path
+        )
         return Study(piece.graph, piece.manifest, piece.placement, trial.scales, feed, outcome)
 
     few = study(feed.few(RANKED_ON))
     with progress(len(few.groups), "ranking") as advance:
         few.advance = lambda: advance(1)
-        measured = {group: measure.whole["sqnr"] for group, measure in few.alone()}
-    return study(feed), sorted(measured, key=lambda group: -measured[group])
+        noise = {group: measure.whole["sqnr"] for group, measure in few.alone()}
+    return study(feed), noise
 
 
-def tell(study: "Study", found: "Found", given: dict[str, Any]) -> None:
-    """Print what stays in float, and why."""
+def judged_labels(piece: "Workpiece", given: dict[str, Any]) -> "Dataset | None":
+    """Return the labels of those pictures of --judge that the judge shows; None where it has no labels.
+
+    Raises:
+        DataError: it shows none of those that are labelled, or the labels are at fault.
+    """
+    from streamd.int8 import data  # noqa: PLC0415
+    from streamd.int8.sensitivity.feed import labels_in  # noqa: PLC0415
+
+    dataset = labels_in(given["judge"], piece.manifest.head)
+    if dataset is None:
+        return None
+    sources = data.find(given["judge"])
+    shown = {path.resolve() for path in data.shown_images(sources, seen.JUDGED, part=given["judge_part"])}
+    truths = tuple(truth for truth in dataset.truths if truth.path.resolve() in shown)
+    if not truths:
+        raise DataError("--partial: no picture that --judge shows is labelled", mend="widen --judge-part")
+    return replace(dataset, truths=truths)
+
+
+def tell(study: "Study", found: "Found", noise: "Mapping[Group, float]", given: dict[str, Any]) -> None:
+    """Print what stays in float, and why; `noise` is that of each group alone, in dB."""
     name = study.outcome
     click.echo(
         f"partial: {name} {study.quality:.4f} in float, drop {found.plain:.4f} all in INT8, {found.drop:.4f} with "
         f"{len(found.left)} of {len(study.groups)} groups in float ({found.share:.1%} of the multiply-adds, head "
         f"included), {len(found.steps)} sets tried"
     )
+    place = {group: 1 + sum(other > own for other in noise.values()) for group, own in noise.items()}
     for group in found.left:
         click.echo(f"  in float: {', '.join(group.layers or group.tensors)}")
+        click.echo(f"    alone in INT8 its noise is {noise[group]:.1f} dB, the {place[group]}. of {len(noise)}")
     if not found.reached:
-        click.echo(
-            f"note: --target-drop {given['target_drop']:g} is not reached within --max-float {given['max_float']:g}",
-            err=True,
-        )
+        target, cap = given["target_drop"], given["max_float"]
+        full = f"; the head alone has {found.base:.3f}" if found.base > cap else ""
+        click.echo(f"note: --target-drop {target:g} is not reached within --max-float {cap:g}{full}", err=True)
 
 
-def cost(piece: "Workpiece", trial: "Trial", judge: "Judge", whole: Any) -> str:  # noqa: ANN401 - see left_out
-    """Return what leaving groups in float cost in speed: the CPU file with them and without, timed in turn."""
-    placement, scales = piece.placement, trial.scales
+def cost(whole: "tuple[Workpiece, Scales]", partly: "tuple[Workpiece, Scales]", judge: "Judge") -> str:
+    """Return what leaving groups in float cost in speed: the CPU files `whole` and `partly`, timed in turn."""
     with tempfile.TemporaryDirectory(prefix="streamd-partial-") as folder:
-        paths = [piece.save(piece.cpu(scales), Path(folder) / "partial.onnx")]
-        piece.placement = whole[0]
-        paths.append(piece.save(piece.cpu(whole[1]), Path(folder) / "all.onnx"))
-        piece.placement = placement
-        partly, all_ = (row.latency[0].median_ms for row in judge.rows(paths, timed=True))
-    return f"  on this CPU: {all_:.2f} ms a frame all in INT8, {partly:.2f} with these in float"
+        paths = [
+            piece.save(piece.cpu(scales), Path(folder) / f"{i}.onnx")
+            for i, (piece, scales) in enumerate((whole, partly))
+        ]
+        before, after = (row.latency[0].median_ms for row in judge.rows(paths, timed=True))
+    return f"  on this CPU: {before:.2f} ms a frame all in INT8, {after:.2f} with these in float"
 
 
 def corrected(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict[str, Any]) -> dict[str, Any]:
     """Correct biases on pictures of --data, in the way that the judge finds best; without a judge those of weights."""
-    from streamd.int8 import bias, data  # noqa: PLC0415
+    from streamd.int8 import bias  # noqa: PLC0415
 
-    shown = data.shown(data.find(given["data"]), given["frames"], part=given["part"])
-    calibrated = [one.copy() for i, one in enumerate(shown) if i % 4 != 3]  # every fourth may have been held out
-    step = max(1, -(-len(calibrated) // CORRECTED_ON))
-    inputs = [one.copy() for one in data.inputs(piece.manifest.input, calibrated[::step])]
-    if not inputs:
-        raise DataError("--bias-correction found no picture in --data", mend="name pictures or videos")
+    inputs = seen.inputs(piece, given, "--bias-correction", CORRECTED_ON)
+    inputs = bias.fitting(piece.graph, inputs)
     made = {}
     with progress(len(bias.KINDS) * len(bias.layers(piece.graph, piece.placement, trial.scales)), "biases") as advance:
         for kind, correct in bias.KINDS.items():

@@ -10,10 +10,11 @@ of the background: 0.28 mAP lost on the bundled detector with the scales of `ent
 
 Means are over calibration pictures and positions, borders included, so no distribution is assumed and any activation
 will do. No gradient is needed, and nothing but biases changes: the files are as fast as before. Neither kind wins
-everywhere (README), so whoever can judge tries both.
+everywhere (README), so whoever can judge tries both. W~ are the weights of 8 bits: the CPU file of a machine without
+VNNI, whose weights have 7, gets the same biases.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ from streamd.int8.session import Session
 from streamd.int8.stretch import crossing
 
 F64 = npt.NDArray[np.float64]
+HELD = BUDGET // 2  # bytes of activations of which `of_everything` holds two
 BIASED = {"Conv", "ConvTranspose", "Gemm"}  # a MatMul has no bias of its own
 
 
@@ -39,25 +41,23 @@ def of_weights(
     scales: Scales,
     inputs: Sequence[Array],
     *,
-    budget: int = BUDGET,
     advance: Callable[[], None] = lambda: None,
 ) -> Graph:
     """Return a copy of `graph` whose biases make up for the rounding of weights.
 
-    `inputs` are what the model is fed, one array a picture; fewer are used where their activations would not fit
-    `budget` bytes. The model is run once. `advance` is called after each of `layers`.
+    `inputs` are what the model is fed, one array a picture; whoever has more than fit into memory takes `fitting`.
+    The model is run once. `advance` is called after each of `layers`.
 
     Raises:
         ModelError: the model cannot be run.
     """
-    frontier = Frontier(graph, placement, Scales(), inputs[: affordable(graph, inputs, budget)], ())
+    frontier = Frontier(graph, placement, Scales(), inputs, ())
     order = {node.name: i for i, node in enumerate(graph.nodes)}
     shifts: dict[str, F32] = {}
     for node in layers(graph, placement, scales):
         frontier.move(order[node.name])
-        part = _rounding(graph, node, scales)
-        read = [live[node.input[0]] for live in frontier.pictures]
-        mean, _ = _moments([part.run({node.input[0]: x})[node.output[0]] for x in read])
+        part, name = _rounding(graph, node, scales), node.input[0]
+        mean, _ = _moments(part.run({name: live[name]})[node.output[0]] for live in frontier.pictures)
         shifts[node.name] = -mean.astype(np.float32)
         advance()
     return shifted(graph, shifts)
@@ -69,7 +69,6 @@ def of_everything(
     scales: Scales,
     inputs: Sequence[Array],
     *,
-    budget: int = BUDGET,
     advance: Callable[[], None] = lambda: None,
 ) -> Graph:
     """Return a copy of `graph` whose biases make up for all rounding before them, as far as it is systematic.
@@ -79,8 +78,7 @@ def of_everything(
     Raises:
         ModelError: the model cannot be run.
     """
-    used = inputs[: affordable(graph, inputs, budget // 2)]
-    exact, rounded = (Frontier(graph, placement, each, used, graph.outputs) for each in (Scales(), scales))
+    exact, rounded = (Frontier(graph, placement, each, inputs, graph.outputs) for each in (Scales(), scales))
     order = {node.name: i for i, node in enumerate(graph.nodes)}
     shifts: dict[str, F32] = {}
     for node in layers(graph, placement, scales):
@@ -88,7 +86,7 @@ def of_everything(
             frontier.move(order[node.name] + 1)
         name = node.output[0]
         pairs = zip(exact.pictures, rounded.pictures, strict=True)
-        mean, square = _moments([one[name] - other[name] for one, other in pairs])
+        mean, square = _moments(one[name] - other[name] for one, other in pairs)
         weight = np.divide(mean**2, square, out=np.zeros_like(mean), where=square > 0)
         shifts[node.name] = shift = (weight * mean).astype(np.float32)
         for live in rounded.pictures:
@@ -98,12 +96,13 @@ def of_everything(
 
 
 def layers(graph: Graph, placement: Placement, scales: Scales) -> list[NodeProto]:
-    """Return the layers that are corrected: all whose weights are quantized and that can have a bias."""
+    """Return the layers that are corrected: all whose weights are quantized and that can have a constant bias."""
     quantized = set(placement.layers)
     return [
         node
         for node in graph.nodes
         if node.op_type in BIASED and node.name in quantized and node.input[0] in scales.activations
+        if all(name in graph.initializers for name in node.input[2:] if name)
     ]
 
 
@@ -116,15 +115,18 @@ def shifted(graph: Graph, shifts: dict[str, F32]) -> Graph:
         shift = shifts.get(node.name)
         if shift is None or not shift.any():
             continue
-        bias = made.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
-        if bias is None and len(node.input) > 2 and node.input[2]:
-            continue  # it is computed
-        value = (0 if bias is None else bias.ravel()) + shift / float(str(attribute(node, "beta", 1.0)))
-        tensor = numpy_helper.from_array(value.astype(np.float32), f"{node.name}/bias/corrected")
+        value = np.asarray(_corrected(made, node, shift), np.float32)
+        tensor = numpy_helper.from_array(value, f"{node.name}/bias/corrected")
         model.graph.initializer.append(tensor)
         node.input[2:] = [tensor.name]
     made.index()
     return made
+
+
+def fitting(graph: Graph, inputs: Sequence[Array], budget: int = HELD) -> list[Array]:
+    """Return as many of `inputs`, evenly chosen, as have activations that fit `budget` bytes, at least one."""
+    chosen = np.linspace(0, len(inputs) - 1, affordable(graph, inputs, budget)).round()
+    return [inputs[int(i)] for i in chosen]
 
 
 def affordable(graph: Graph, inputs: Sequence[Array], budget: int) -> int:
@@ -132,6 +134,20 @@ def affordable(graph: Graph, inputs: Sequence[Array], budget: int) -> int:
     _, sizes = inferred(graph, inputs[0].shape)
     widest = max(sum(sizes.get(name, 0) for name in crossing(graph, at)) for at in range(len(graph.nodes)))
     return max(1, min(len(inputs), budget // max(widest, 1)))
+
+
+def _corrected(graph: Graph, node: NodeProto, shift: F32) -> Array:
+    """Return the bias of `node` with `shift` added to what it answers; a Gemm multiplies its bias by beta."""
+    bias = graph.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+    beta = float(str(attribute(node, "beta", 1.0)))
+    if not beta:  # its bias counts for nothing
+        kept = [item for item in node.attribute if item.name != "beta"]
+        del node.attribute[:]
+        node.attribute.extend(kept)
+        return shift
+    if bias is None:
+        return shift / beta
+    return np.asarray((bias.ravel() if bias.ndim < 2 or bias.shape[0] == 1 else bias) + shift / beta)
 
 
 def _rounding(graph: Graph, node: NodeProto, scales: Scales) -> Session:
@@ -152,11 +168,14 @@ def _rounding(graph: Graph, node: NodeProto, scales: Scales) -> Session:
     return Session(model, graph.name)
 
 
-def _moments(values: Sequence[Array]) -> tuple[F64, F64]:
+def _moments(values: Iterable[Array]) -> tuple[F64, F64]:
     """Return the mean of each channel (axis 1) over pictures and positions, and that of its square."""
-    others = tuple(axis for axis in range(values[0].ndim) if axis != 1)
-    mean = np.mean([value.mean(axis=others, dtype=np.float64) for value in values], axis=0)
-    return mean, np.mean([np.square(value).mean(axis=others, dtype=np.float64) for value in values], axis=0)
+    means, squares = [], []
+    for value in values:
+        others = tuple(axis for axis in range(value.ndim) if axis != 1)
+        means.append(value.mean(axis=others, dtype=np.float64))
+        squares.append(np.square(value).mean(axis=others, dtype=np.float64))
+    return np.mean(means, axis=0), np.mean(squares, axis=0)
 
 
 KINDS = {"weights": of_weights, "everything": of_everything}

@@ -59,10 +59,9 @@ def shown(sources: Sources, frames: int, every: int = 0, part: tuple[float, floa
         DataError: a video has no frame.
         SourceError: a picture or video cannot be read.
     """
-    kinds = len(sources.videos) + bool(sources.images)
-    share = -(-frames // kinds) if frames and kinds else 0
-    for i in _chosen(len(sources.images), share, every, part):
-        yield picture_from_image(sources.images[i])
+    for path in shown_images(sources, frames, every, part):
+        yield picture_from_image(path)
+    share = _share(sources, frames)
     for video in sources.videos:
         length = sum(1 for _ in pictures(video))
         if not length:
@@ -74,6 +73,11 @@ def shown(sources: Sources, frames: int, every: int = 0, part: tuple[float, floa
                 yield picture
             if i >= last:
                 break
+
+
+def shown_images(sources: Sources, frames: int, every: int = 0, part: tuple[float, float] = (0, 1)) -> list[Path]:
+    """Return the images among what `shown` shows."""
+    return [sources.images[i] for i in _chosen(len(sources.images), _share(sources, frames), every, part)]
 
 
 def inputs(spec: Input, seen: Iterable[Picture], batches: Iterable[Path] = ()) -> Iterator[Array]:
@@ -155,6 +159,12 @@ def _listed(path: Path) -> list[Path]:
     if not found:
         raise DataError(f"{path}: lists nothing", mend="write one existing file a line")
     return found
+
+
+def _share(sources: Sources, frames: int) -> int:
+    """Return the most pictures of each video, and of all images; 0 for all."""
+    kinds = len(sources.videos) + bool(sources.images)
+    return -(-frames // kinds) if frames and kinds else 0
 
 
 def _chosen(length: int, share: int, every: int, part: tuple[float, float]) -> list[int]:

@@ -61,6 +61,7 @@ def cuts(
 
     The cut before the first node is always allowed: it holds the pictures themselves.
     """
-    held = {at: sum(sizes.get(name, budget) for name in crossing(graph, at)) for at in set(starts)}
+    unknown = budget + 1  # bytes: a cut through a tensor of unknown size is not allowed
+    held = {at: sum(sizes.get(name, unknown) for name in crossing(graph, at)) for at in set(starts)}
     allowed = sorted(at for at, bytes_ in held.items() if bytes_ * pictures <= budget)
     return [max((at for at in allowed if at <= start), default=0) for start in starts]

@@ -5,10 +5,10 @@ quantize the rest would put a requantization between them, so every question of 
 leaves something out, is asked and given by group.
 """
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from onnx import NodeProto
 
 from streamd.int8.graph import Graph
@@ -79,12 +79,11 @@ def only(scales: Scales, tensors: Collection[str]) -> Scales:
 def multiply_adds(graph: Graph, sizes: dict[str, int]) -> dict[str, int]:
     """Return the multiply-adds of every weighted layer for an input of the shape that `sizes` were inferred for.
 
-    A convolution does one for each weight and position: its output's elements times what one of them sums up.
+    A convolution does one for each weight and position: its output's elements times what one of them sums up; a
+    transposed one its input's elements times what one of them is spread over. Of unknown shapes there are none.
     """
     return {
-        node.name: _elements(node, sizes) * summed(graph, node)
-        for node in graph.nodes
-        if graph.weight_axis(node) is not None
+        node.name: _multiply_adds(graph, node, sizes) for node in graph.nodes if graph.weight_axis(node) is not None
     }
 
 
@@ -95,14 +94,14 @@ def float_share(graph: Graph, layers: Sequence[str], sizes: dict[str, int]) -> f
     return 1 - sum(counts[name] for name in layers) / total if total else 0.0
 
 
-def summed(graph: Graph, node: NodeProto) -> int:
-    """Return how many products one output value of a weighted layer adds up."""
-    dims = graph.initializers[node.input[1]].dims
+def _multiply_adds(graph: Graph, node: NodeProto, sizes: dict[str, int]) -> int:
+    dims: list[int] = list(graph.initializers[node.input[1]].dims)
     axis = graph.weight_axis(node)
-    if node.op_type == "ConvTranspose":  # each input value is spread over the kernel; counted as if it were gathered
-        return int(dims[0])
-    return int(np.prod([size for i, size in enumerate(dims) if i != axis]))
+    if node.op_type == "ConvTranspose":
+        return _elements(node.input[0], sizes) * math.prod(dims[1:])
+    summed = dims[-2:-1] if node.op_type == "MatMul" else [size for i, size in enumerate(dims) if i != axis]
+    return _elements(node.output[0], sizes) * math.prod(summed)
 
 
-def _elements(node: NodeProto, sizes: dict[str, int]) -> int:
-    return sizes.get(node.output[0], 0) // 4  # bytes of a float32
+def _elements(tensor: str, sizes: dict[str, int]) -> int:
+    return sizes.get(tensor, 0) // 4  # bytes of a float32

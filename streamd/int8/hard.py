@@ -29,7 +29,7 @@ def harden(graph: Graph, places: int = PLACES, ratio: float = RATIO, seed: int =
     """Spread the channels of `places` tensors of `graph`, evenly over its depth, and return their names.
 
     The ratio of the largest to the smallest factor grows from place to place, in an order given by `seed`, from
-    `LEAST` to `ratio`.
+    `LEAST` to `ratio`; a single place has `ratio`.
 
     Raises:
         ModelError: the model has fewer tensors that can be spread.
@@ -39,7 +39,8 @@ def harden(graph: Graph, places: int = PLACES, ratio: float = RATIO, seed: int =
         raise ModelError(f"{graph.name}: {len(able)} of its tensors can be spread, not {places}", mend="ask for fewer")
     chosen = [able[int((i + 0.5) * len(able) / places)] for i in range(places)]
     random = np.random.default_rng(seed)
-    steps = random.permutation(np.linspace(math.log2(min(LEAST, ratio)), math.log2(ratio), places))
+    least = min(LEAST, ratio) if places > 1 else ratio
+    steps = random.permutation(np.linspace(math.log2(least), math.log2(ratio), places))
     for tensor, octaves in zip(chosen, steps, strict=True):
         spread(graph, tensor, 2.0 ** float(octaves), random)
     return chosen

@@ -18,13 +18,15 @@ Judge = Callable[[Sequence[Group]], float]  # groups left in float -> drop
 class Found:
     """The groups `left` in float, the drop with them, and without any; `reached` tells whether the target was.
 
-    `share` is that of the model's multiply-adds left in float. `steps` are the sets that were tried and their drops.
+    `share` is that of the model's multiply-adds in float, `base` that without any group left so. `steps` are the sets
+    that were tried and their drops.
     """
 
     left: list[Group]
     drop: float
     plain: float
     share: float
+    base: float
     reached: bool
     steps: list[tuple[int, float]] = field(default_factory=list)
 
@@ -44,25 +46,28 @@ def search(
     target cannot be reached, the best of what was tried is returned. `advance` is called after every step.
     """
     steps: list[tuple[int, float]] = []
-    known: dict[frozenset[str], float] = {}
+    known: dict[frozenset[Group], float] = {}
 
     def drop(left: Sequence[Group]) -> float:
-        key = frozenset(group.name for group in left)
+        key = frozenset(left)
         if key not in known:
             known[key] = judge(left)
             steps.append((len(left), known[key]))
             advance()
         return known[key]
 
-    plain = drop([])
+    plain, base = drop([]), share([])
     able = affordable(ranked, share, cap)
     if plain <= target or not able:
-        return Found([], plain, plain, share([]), plain <= target, steps)
-    if drop(able) > target:
+        return Found([], plain, plain, base, base, plain <= target, steps)
+    if drop(able) <= target:
+        left = able[: _bisected(able, drop, target)]
+    else:
         left = min((able[:k] for k in _ladder(len(able))), key=drop)
-        return Found(left, drop(left), plain, share(left), drop(left) <= target, steps)
-    left = _pruned(able[: _bisected(able, drop, target)], drop, target)
-    return Found(left, drop(left), plain, share(left), True, steps)
+    reached = drop(left) <= target
+    if reached:
+        left = _pruned(left, drop, target)
+    return Found(left, drop(left), plain, share(left), base, reached, steps)
 
 
 def affordable(ranked: Sequence[Group], share: Callable[[Sequence[Group]], float], cap: float) -> list[Group]:

@@ -4,8 +4,6 @@ What is read is not trusted: files are copied, cut and mixed up, and scales made
 """
 
 import hashlib
-import zipfile
-import zlib
 from pathlib import Path
 
 import msgspec
@@ -13,6 +11,7 @@ import numpy as np
 
 from streamd import output
 from streamd.errors import DataError
+from streamd.int8 import arrays
 from streamd.int8.calibrate import Calibration
 from streamd.int8.graph import Graph
 from streamd.int8.histogram import FINE, I64, Histogram
@@ -129,19 +128,19 @@ def paths(path: Path) -> tuple[Path, Path]:
 def _read(counts: Path, sidecar: Path) -> tuple[_Sidecar, I64]:
     try:
         about = msgspec.json.decode(sidecar.read_bytes(), type=_Sidecar)
-        with np.load(counts, allow_pickle=False) as file:
-            return about, np.ascontiguousarray(file["counts"], np.int64)
-    except (
-        msgspec.DecodeError, ValueError, TypeError, KeyError, EOFError, MemoryError, NotImplementedError,
-        RecursionError, RuntimeError, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        broken = sidecar if isinstance(error, msgspec.DecodeError | UnicodeDecodeError | RecursionError) else counts
-        raise DataError(f"{broken}: not a calibration: {' '.join(str(error).split())}", mend=MEND) from error
+        rows = arrays.read(counts).get("counts")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{sidecar}: not a calibration: {' '.join(str(error).split())}", mend=MEND) from error
+    except arrays.SpoiltError as error:
+        raise DataError(f"{counts}: not a calibration: {error}", mend=MEND) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(
             f"{error.filename or counts}: {reason}", mend="name what `streamd calibrate --out` wrote"
         ) from error
+    if rows is None or rows.dtype.kind not in "iuf":
+        raise DataError(f"{counts}: not a calibration: it holds no table of counts", mend=MEND)
+    return about, np.ascontiguousarray(rows, np.int64)
 
 
 def _same(about: _Sidecar, rows: I64) -> bool:

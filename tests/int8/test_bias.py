@@ -121,3 +121,102 @@ def test_the_written_files_have_the_corrected_biases(made, pictures, run):
         (one,) = run(model, pictures[0]).values()
         (other,) = run(qdq.write(made.graph, made.placement, made.scales, profile), pictures[0]).values()
         assert not np.array_equal(one, other)
+
+
+SHAPES = {
+    "grouped": ("Conv", (8, 2, 3, 3), {"group": 4, "pads": [1] * 4}),
+    "depthwise": ("Conv", (8, 1, 3, 3), {"group": 8, "pads": [1] * 4}),
+    "transposed": ("ConvTranspose", (8, 6, 2, 2), {"strides": [2, 2]}),
+    "transposed by group": ("ConvTranspose", (8, 3, 2, 2), {"strides": [2, 2], "group": 2}),
+    "dilated": ("Conv", (5, 8, 3, 3), {"dilations": [2, 2]}),
+}
+ACTIVATIONS = ["", "Relu", "Sigmoid", "HardSwish", "Tanh"]
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_kind_of_layer_gets_back_the_mean_that_its_weights_lost_whatever_comes_before(
+    net, pictures, run, kind, activation
+):
+    op, shape, more = SHAPES[kind]
+    x = net.conv("images", 3, 8, name="first")
+    x = net.node(activation, x) if activation else x
+    weight = net.constant(net.random.normal(size=shape).astype(np.float32))
+    y = net.node(op, x, weight, name="middle", **more)
+    model = net.model(y)
+    channels = run(model, pictures[0])[y].shape[1]
+    graph = graphs.prepare(net.model(net.conv(y, channels, 4, name="last")))
+    scales = Scales({x: 0.01})
+    fixed = bias.of_weights(graph, plan(graph), scales, pictures)
+    (middle,) = (node for node in fixed.nodes if node.name == "middle")
+    shift = fixed.constant(middle.input[2])
+    axis = graph.weight_axis(middle)
+    codes, scale = quantize_weight(graph.constant(weight), axis)
+    rounded = codes * scale.reshape([-1 if i == axis else 1 for i in range(4)])
+    means = [mean(run, model, y, pictures)]
+    (tensor,) = (one for one in model.graph.initializer if one.name == weight)
+    tensor.CopyFrom(onnx.numpy_helper.from_array(rounded.astype(np.float32), weight))
+    means.append(mean(run, model, y, pictures))
+    assert np.abs(shift).max() > 1e-5
+    assert shift == pytest.approx(means[0] - means[1], abs=2e-6)
+
+
+def mean(run, model, tensor, pictures):
+    values = [run(model, picture, [tensor])[tensor] for picture in pictures]
+    return np.mean([value.mean(axis=tuple(i for i in range(value.ndim) if i != 1)) for value in values], axis=0)
+
+
+def full(net, own, **attributes):
+    """Three layers that end in (8, 6): eight rows a picture, as a Gemm after a Reshape has them."""
+    x = net.node("Reshape", net.layer("images", 3, 8, name="first"), net.constant(np.array([8, -1], np.int64)))
+    weight = net.constant(net.random.normal(size=(4096, 6)).astype(np.float32) / 64)
+    x = net.node("Gemm", x, weight, own, name="middle", **attributes)
+    return net.node("MatMul", x, net.constant(np.ones((6, 2), np.float32)), name="last")
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("shape", [(), (6,), (1, 6), (8, 1), (8, 6)])
+def test_a_bias_of_any_shape_that_gemm_takes_is_corrected(net, pictures, run, beta, shape):
+    own = net.constant(net.random.normal(size=shape).astype(np.float32))
+    graph = graphs.prepare(net.model(full(net, own, beta=beta)))
+    (middle,) = (node for node in graph.nodes if node.name == "middle")
+    fixed = bias.of_weights(graph, plan(graph), Scales({middle.input[0]: 0.01}), pictures)
+    onnx.checker.check_model(fixed.model, full_check=True)
+    shift = run(fixed.model, pictures[0], [graph.outputs[0]])[graph.outputs[0]]
+    shift = shift - run(graph.model, pictures[0], [graph.outputs[0]])[graph.outputs[0]]
+    assert np.ptp(shift, axis=0).max() < 1e-5  # all rows alike
+    assert 1e-5 < np.abs(shift).max() < 0.1
+
+
+def test_a_bias_that_is_computed_is_left_alone(net, pictures):
+    own = net.node("Abs", net.node("ReduceMean", "images", keepdims=0))
+    graph = graphs.prepare(net.model(full(net, own)))
+    (middle,) = (node for node in graph.nodes if node.name == "middle")
+    scales = Scales({middle.input[0]: 0.01})
+    assert bias.layers(graph, plan(graph), scales) == []
+    for correct in bias.KINDS.values():
+        assert correct(graph, plan(graph), scales, pictures).model == graph.model
+
+
+@pytest.mark.parametrize("kind", bias.KINDS)
+def test_layers_that_share_a_weight_and_a_bias_are_corrected_apart(net, pictures, kind):
+    x = net.layer("images", 3, 8, name="first")
+    weight = net.constant(net.random.normal(size=(8, 8, 1, 1)).astype(np.float32))
+    own = net.constant(np.ones(8, np.float32))
+    y = net.node("Sigmoid", net.node("Conv", x, weight, own, name="one"))
+    z = net.node("Conv", y, weight, own, name="other")
+    made = Made(net.model(net.conv(net.node("Relu", z), 8, 4, name="last")), pictures)
+    corrected = bias.KINDS[kind](made.graph, made.placement, made.scales, pictures)
+    one, other = (made.bias(corrected, name) for name in ("one", "other"))
+    assert not np.array_equal(one, other)
+    assert (one != 1).any()
+    assert (other != 1).any()
+    assert np.array_equal(corrected.constant(own), np.ones(8))
+
+
+def test_the_pictures_that_fit_are_taken_from_all_over(made):
+    many = [np.full((1, 3, 64, 64), i, np.float32) for i in range(9)]
+    one = made.graph
+    budget = next(size for size in range(1 << 14, 1 << 24, 1 << 14) if bias.affordable(one, many, size) == 3)
+    assert [int(picture.max()) for picture in bias.fitting(one, many, budget)] == [0, 4, 8]
+    assert len(bias.fitting(one, many)) == 9

@@ -42,6 +42,7 @@ def test_cuts_are_where_the_budget_allows_and_never_after_the_start(graph):
     starts = [0, 4, 9, 20, 33]
     assert cuts(graph, starts, sizes, 2, 1 << 30) == starts
     assert cuts(graph, starts, sizes, 2, 0) == [0] * 5
+    assert cuts(graph, starts, {}, 1, 1 << 30) == [0] * 5  # nothing is known of what crosses
     held = {at: sum(sizes[name] for name in crossing(graph, at)) for at in starts}
     budget = sorted(held.values())[2]
     for start, at in zip(starts, cuts(graph, starts, sizes, 1, budget), strict=True):

@@ -100,3 +100,19 @@ def test_what_a_layer_gives_straight_to_one_left_in_float_is_not_quantized_on_th
 
     assert name in quantized(whole)
     assert name not in quantized(rest)
+
+
+def test_a_transposed_layer_multiplies_each_input_with_its_kernel(net):
+    x = net.layer("images", 3, 8, name="first")
+    weight = net.constant(np.ones((8, 2, 4, 4), np.float32))
+    x = net.node("ConvTranspose", x, weight, strides=[2, 2], pads=[1] * 4, group=2, name="up")
+    graph = graphs.prepare(net.model(net.conv(x, 4, 4, name="last")))
+    _, sizes = inferred(graph, SHAPE)
+    assert multiply_adds(graph, sizes)["up"] == 64 * 64 * 8 * (2 * 4 * 4)
+
+
+def test_a_stack_of_matrices_sums_up_the_rows_of_one(net):
+    x = net.node("MatMul", "images", net.constant(np.ones((3, 64, 16), np.float32)), name="product")
+    graph = graphs.prepare(net.model(net.node("MatMul", x, net.constant(np.ones((16, 4), np.float32)), name="last")))
+    _, sizes = inferred(graph, SHAPE)
+    assert multiply_adds(graph, sizes)["product"] == 3 * 64 * 16 * 64

@@ -67,3 +67,11 @@ def test_the_same_seed_gives_the_same_model(detector_model):
 def test_more_places_than_there_are_is_told(detector_model):
     with pytest.raises(ModelError, match="can be spread, not 99"):
         hard.harden(graphs.prepare(detector_model), places=99)
+
+
+def test_a_single_place_has_the_whole_ratio(detector_model):
+    graph = graphs.prepare(detector_model)
+    (tensor,) = hard.harden(graph, places=1, ratio=1024)
+    (layer,) = graph.consumers[tensor]
+    factors = np.diag(np.asarray(graph.constant(layer.input[1]))[:, :, 0, 0])
+    assert factors.max() / factors.min() == 1024

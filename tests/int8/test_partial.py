@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from streamd.int8.groups import Group
@@ -67,3 +68,50 @@ def test_no_set_is_run_twice_and_every_run_is_told(ranked):
 
     found = search(ranked, judged, share, target=0.01, cap=1, advance=lambda: told.append(1))
     assert len(seen) == len(set(seen)) == len(told) == len(found.steps)
+
+
+def test_a_group_called_like_another_is_another(ranked):
+    twin = Group(("a",), (), 9, 0)  # of a model whose layers are called like its tensors
+    losses = {ranked[0]: 0.3, twin: 0.2}
+
+    def judged(left):
+        return sum(losses.values()) - sum(losses.get(group, 0) for group in left)
+
+    found = search([ranked[0], twin], judged, share, target=0.01, cap=1)
+    assert found.left == [ranked[0], twin]
+    assert found.drop == pytest.approx(0)
+
+
+def test_a_target_that_all_miss_and_some_reach_is_reached_with_the_fewest(ranked):
+    """Leaving `e` out makes it worse, as where two errors cancel."""
+
+    def judged(left):
+        return 0.3 * ("a" not in names(left)) + 0.2 * ("e" in names(left))
+
+    found = search(ranked, judged, share, target=0.01, cap=1)
+    assert (names(found.left), found.reached) == (["a"], True)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_the_model_does_what_is_told_was_measured_and_fits(seed):
+    random = np.random.default_rng(seed)
+    ranked = [Group((str(i),), (str(i),), i, int(random.integers(100))) for i in range(random.integers(1, 12))]
+    head = int(random.integers(50))
+    total = head + sum(group.macs for group in ranked) + 1
+    noise = {}
+
+    def judged(left):
+        lost = sum(1 / (i + 1) for i, group in enumerate(ranked) if group not in left) / 10
+        return noise.setdefault(frozenset(left), lost + random.normal() / 50)
+
+    def share(left):
+        return (head + sum(group.macs for group in left)) / total
+
+    target, cap = float(random.random() / 5), float(random.random())
+    found = search(ranked, judged, share, target=target, cap=cap)
+    assert found.drop == noise[frozenset(found.left)]
+    assert found.reached == (found.drop <= target)
+    assert found.share == share(found.left)
+    assert found.share <= cap or not found.left
+    assert found.base == share([])
+    assert len(found.steps) <= 2 * len(ranked) + 3

@@ -19,7 +19,7 @@ LEFT, RIGHT, BAR, ROW, GAP = 70, 20, 14, 90, 34  # pixels
 NAMES = 190  # pixels below the last row, for names written upwards
 WORST, OTHER, RULE = "#c0392b", "#4a7fb5", "#cccccc"
 DECADES = 6.0  # shown of what spans more
-MARKED = 3  # so many of a row stand out
+MARKED = 3  # so many of a row stand out, fewer where more are equal
 
 
 def draw(report: Report) -> str:
@@ -80,7 +80,8 @@ def _heights(values: Sequence[float], metric: str) -> tuple[list[float], float, 
 def _marked(groups: Sequence[GroupReport], mode: str, metric: str) -> set[int]:
     if mode not in RANKED:
         return set()
-    return {i for i, group in enumerate(groups) if group.ranks[mode][metric] <= MARKED}
+    values = [group.values[mode][metric] for group in groups]
+    return {i for i, value in enumerate(values) if sum(other >= value for other in values) <= MARKED}
 
 
 def _names(groups: Sequence[GroupReport], top: int) -> str:

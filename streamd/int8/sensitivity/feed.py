@@ -21,15 +21,18 @@ ANY_FOLDER = "."  # of dataset.READERS: a folder a class
 
 @dataclass(slots=True)
 class Feed:
-    """One input (1, C, H, W) a picture, where the picture lies in it, and its truth where there are labels."""
+    """One input (N, C, H, W) a picture, where the picture lies in it, and its truth where there are labels.
+
+    N is 1, but for models of a fixed batch: all N rows are the same picture, and the first answer counts.
+    """
 
     inputs: list[Array] = field(default_factory=list)
     geometries: list[Letterbox] = field(default_factory=list)
     truths: list[Truth] = field(default_factory=list)
 
     @classmethod
-    def of(cls, spec: Input, pictures: Iterable[Picture]) -> "Feed":
-        """Preprocess `pictures` as the daemon does.
+    def of(cls, spec: Input, pictures: Iterable[Picture], rows: int = 1) -> "Feed":
+        """Preprocess `pictures` as the daemon does; `rows` is N.
 
         Raises:
             DataError: there is none.
@@ -39,14 +42,14 @@ class Feed:
         for picture in pictures:
             row = np.empty((1, spec.channels, spec.height, spec.width), spec.dtype)
             feed.geometries.append(fill(picture, row[0]))
-            feed.inputs.append(row)
+            feed.inputs.append(np.repeat(row, rows, axis=0))
         if not feed.inputs:
             raise DataError("there is no picture to measure on", mend="name pictures or videos, not batch files")
         return feed
 
     @classmethod
-    def labelled(cls, spec: Input, dataset: Dataset) -> "Feed":
-        """Read and preprocess the pictures of a data set.
+    def labelled(cls, spec: Input, dataset: Dataset, rows: int = 1) -> "Feed":
+        """Read and preprocess the pictures of a data set; `rows` is N.
 
         Raises:
             SourceError: a picture cannot be read.
@@ -60,13 +63,17 @@ class Feed:
                 truths.append(truth.within(picture.width, picture.height))
                 yield picture
 
-        feed = cls.of(spec, pictures())
+        feed = cls.of(spec, pictures(), rows)
         feed.truths = truths
         return feed
 
     def few(self, most: int) -> "Feed":
         """Return at most `most` of them, evenly chosen."""
-        chosen = [int(i) for i in np.linspace(0, len(self.inputs) - 1, min(most, len(self.inputs))).round()]
+        return self.taken([int(i) for i in np.linspace(0, len(self.inputs) - 1, min(most, len(self.inputs))).round()])
+
+    def taken(self, chosen: Iterable[int]) -> "Feed":
+        """Return those of the numbers `chosen`."""
+        chosen = list(chosen)
         return Feed(
             [self.inputs[i] for i in chosen],
             [self.geometries[i] for i in chosen],

@@ -21,7 +21,8 @@ import numpy as np
 from streamd.int8.session import Array
 
 METRICS = ("mse", "sqnr", "cosine", "kl", "range", "drop")
-LEAST_NOISE = 1e-20  # of the signal: where nothing differs sqnr is -200 dB, which JSON can hold
+LEAST_NOISE = 1e-13  # of the signal: below it, -130 dB, is what the order of additions does to a float32
+LARGEST = float(np.finfo(np.float32).max)
 LEAST_CHANCE = 1e-7  # a float32 knows no probability nearer to 1
 
 
@@ -38,8 +39,11 @@ class Tally:
     chances: int = 0
 
     def add(self, x: Array, y: Array, kl: str = "") -> None:
-        """Add one picture's answers; `kl` is sigmoid or softmax where they are logits of scores."""
-        one, two = x.astype(np.float64), y.astype(np.float64)
+        """Add one picture's answers; `kl` is sigmoid or softmax where they are logits of scores.
+
+        What is no number counts as the largest: so whatever makes answers of NaN is the most sensitive of all.
+        """
+        one, two = (np.nan_to_num(z.astype(np.float64), nan=LARGEST, posinf=LARGEST, neginf=-LARGEST) for z in (x, y))
         self.count += one.size
         self.signal += _dot(one, one)
         self.noise += _dot(one - two, one - two)
@@ -103,10 +107,8 @@ def divergence(x: Array, y: Array, *, softmax: bool) -> float:
 
 
 def ranks(values: Sequence[float]) -> list[int]:
-    """Return the rank of each value, 1 for the highest; equal values in their order."""
-    order = sorted(range(len(values)), key=lambda i: -values[i])
-    places = {index: place for place, index in enumerate(order, start=1)}
-    return [places[i] for i in range(len(values))]
+    """Return the rank of each value, 1 for the highest; equal values share theirs, as in "two seconds, no third"."""
+    return [1 + sum(other > value for other in values) for value in values]
 
 
 def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:

@@ -54,8 +54,7 @@ class Outcome:
 
     def read(self, outputs: Mapping[str, Array], picture: int) -> Detections:
         """Return what the `outputs` of the model, by name, say of picture number `picture`."""
-        names = self._outputs or tuple(outputs)
-        (found,) = self._head([outputs[name] for name in names], [self._geometries[picture]])
+        (found,) = self._head([outputs[name][:1] for name in self._outputs], [self._geometries[picture]])
         if self._translation is None:
             return found
         kinds = self._translation[found.class_ids]
@@ -65,6 +64,14 @@ class Outcome:
     def refer(self, found: Sequence[Detections]) -> None:
         """Let agreement be with `found`, the float model's answers."""
         self._expected = found
+
+    def blind(self, found: Sequence[Detections]) -> str:
+        """Return why `found`, the float model's answers, have nothing to lose; nothing where they have."""
+        if self._truths:
+            return "" if self.quality(found) > 0 else f"the float model's {self.name} on these labels is 0"
+        if any((one.scores >= self._confidence).any() for one in found):
+            return ""
+        return f"the float model finds nothing on these pictures with a confidence of {self._confidence:g}"
 
     def quality(self, found: Sequence[Detections]) -> float:
         """Return how good the answers to all pictures are; higher is better."""

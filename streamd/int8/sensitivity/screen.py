@@ -10,8 +10,9 @@ channel loses there it loses in proportion.
 from collections.abc import Iterator
 
 import numpy as np
+from onnx import NodeProto
 
-from streamd.int8.graph import Array, Graph
+from streamd.int8.graph import Array, Graph, attribute
 from streamd.int8.groups import Group
 from streamd.int8.placement import TRANSPARENT, carries
 
@@ -25,12 +26,20 @@ def ratio(graph: Graph, group: Group) -> float:
             node = nodes[name]
             weight, axis = graph.constant(node.input[1]), graph.weight_axis(node)
             if weight is not None and axis is not None:
-                found.append(_ratio(weight, axis))
+                found.append(_ratio(_by_channel(node, weight, axis)))
     return max(found)
 
 
-def _ratio(weight: Array, axis: int) -> float:
-    ranges = np.abs(weight).max(axis=tuple(i for i in range(weight.ndim) if i != axis))
+def _by_channel(node: NodeProto, weight: Array, axis: int) -> Array:
+    """Return the weight with a row for each output channel; a transposed convolution has them by group."""
+    group = int(str(attribute(node, "group", 1))) if node.op_type == "ConvTranspose" else 1
+    parts = weight.reshape(group, -1, *weight.shape[1:]) if group > 1 else weight
+    rows = np.moveaxis(parts, 2, 1) if group > 1 else np.moveaxis(parts, axis, 0)
+    return rows.reshape(group * weight.shape[axis], -1)
+
+
+def _ratio(rows: Array) -> float:
+    ranges = np.abs(rows).max(axis=1)
     ranges = ranges[ranges > 0]
     return float(ranges.max() / np.median(ranges)) if ranges.size else 1.0
 

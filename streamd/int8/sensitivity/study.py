@@ -32,8 +32,8 @@ class Study:
     """A model, its groups, some pictures, and the float model's answers to them.
 
     `groups` are those of the placement, by depth; `parts` tells boxes and scores of the raw answers apart; `quality` is
-    the float model's by the measure `outcome`; `advance` is called after every measure. Memory is bounded by
-    `budget`, the pictures and the answers to them.
+    the float model's by the measure `outcome`, and `blind` says why it cannot drop, where it cannot; `advance` is
+    called after every measure. Memory is bounded by `budget`, the pictures and the answers to them.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Study:
         self.parts, self._expected, found = self._reference(manifest)
         self._outcome.refer(found)
         self.quality = self._outcome.quality(found)
+        self.blind = self._outcome.blind(found)
 
     def alone(self) -> Found:
         """Yield each group with what it alone in INT8 does."""
