@@ -93,6 +93,12 @@ def test_it_is_told_of_readiness_and_watched(unit):
     assert found["ExecReload"][0].split()[-1] == found["ExecStart"][0].split()[-1]
 
 
+def test_no_folder_of_one_service_lies_in_that_of_another():
+    """`DynamicUser=` has systemd make links of them, and a link in a link it refuses to start: 238/STATE_DIRECTORY."""
+    folders = [service(unit)[f"{kind}Directory"][0] for unit in UNITS for kind in ("Runtime", "State", "Cache")]
+    assert folders == ["streamd"] * 3 + ["streamd-%i"] * 3
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_the_service_does_not_own_its_configuration(unit):
     assert "ConfigurationDirectory" not in service(unit)
