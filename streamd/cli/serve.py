@@ -1,5 +1,6 @@
 """`streamd serve`: the daemon in the foreground, as systemd and terminals want it."""
 
+import faulthandler
 import os
 import signal
 from pathlib import Path
@@ -25,6 +26,8 @@ def command(config: Path, wait_for: tuple[Literal["detections", "video"], ...]) 
     """  # noqa: D301 - click reads the sign \b, and passes over the two of a raw string
     # before any thread is there: the pools that NumPy starts when it is imported would take a signal, and die of it
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+
+    faulthandler.enable()  # whoever aborts it, as systemd's watchdog does, or a library, finds in the log where it was
 
     from streamd.serve import serve  # noqa: PLC0415 - `streamd --help` must not load the rooms
 

@@ -56,6 +56,18 @@ def test_no_time_to_drain_still_ends_cleanly(house, model, clip, manager, tmp_pa
     assert daemon.returncode == 0, log
 
 
+def test_whoever_aborts_it_finds_in_the_log_where_every_thread_was(house, model, clip, manager, tmp_path):
+    """As the watchdog of systemd does with one that is wedged."""
+    daemon = house.start(
+        "serve", house.config({"a": {**clip, "loop": True}}, model), NOTIFY_SOCKET=str(tmp_path / "notify")
+    )
+    manager("STATUS=1 of 1 cameras online, ")
+    _, log = house.end(daemon, signal.SIGABRT)
+    assert daemon.returncode == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in log
+    assert '/streamd/serve.py", line ' in log and '/streamd/flow/stage.py", line ' in log
+
+
 def test_files_that_have_ended_end_the_daemon(house, model, clip):
     config = house.config({"a": {**clip, "pace": "asap"}, "b": clip}, model)
     code, _, log = house.run("serve", config)
