@@ -4,11 +4,13 @@
     model's threads    Prepare   frames -> rows of a slot
                        Run       the slot through the model
                        Finish    rows -> detections, published before anything is drawn
-    film's thread      Film      the frame, its detections drawn on it, encoded and published
+    film's thread      Film      the frame, its detections drawn on it, encoded and published (film.py)
 
 These know every room and none of the wiring: daemon.py joins them.
 """
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +18,6 @@ from typing import Protocol
 import structlog
 
 from streamd.annotate.overlay import Overlay
-from streamd.errors import DeviceError, EncodeError
 from streamd.flow.stage import Outbox, Work
 from streamd.frames import Detections, EventKind, Frame, Notice, Packet, Picture, Surface
 from streamd.letterbox import Letterbox
@@ -76,6 +77,34 @@ class Audience:
         return arrived
 
 
+class Underway:
+    """Which cameras have frames between their door and their detections. Any thread may call.
+
+    A camera that begins anew, perhaps with another model, waits for these: its old session ends on the wire before
+    its new one begins there.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._frames: Counter[str] = Counter()
+
+    def __contains__(self, camera: str) -> bool:
+        with self._lock:
+            return camera in self._frames
+
+    def enter(self, frame: Frame) -> None:
+        """Count a frame that is about to be handed to its model."""
+        with self._lock:
+            self._frames[frame.camera] += 1
+
+    def leave(self, frame: Frame) -> None:
+        """Count one off that was published, or dropped."""
+        with self._lock:
+            self._frames[frame.camera] -= 1
+            if not self._frames[frame.camera]:
+                del self._frames[frame.camera]
+
+
 class Doorway:
     """The outbox of a camera: each frame to its model first, then to its film while it is watched."""
 
@@ -85,13 +114,15 @@ class Doorway:
         film: Outbox[Frame] | None,
         audience: Audience,
         sink: Sink,
+        underway: Underway,
         metrics: CameraMetrics,
     ) -> None:
-        """`film` is None where no video is published."""
+        """`film` is None where no video is published; whoever drops a frame of the model's tells `underway`."""
         self._model = model
         self._film = film
         self._audience = audience
         self._sink = sink
+        self._underway = underway
         self._metrics = metrics
         self._log = structlog.get_logger()
 
@@ -112,6 +143,7 @@ class Doorway:
             return
         self._metrics.decoded(item)
         if item.infer:
+            self._underway.enter(item)
             self._model.put(item)
         if self._film is not None:
             watching = self._audience.watching()
@@ -196,6 +228,7 @@ class Finish(Work[Batch, None]):
         steps: Callable[[int], Mapping[str, float]],
         sink: Sink,
         overlays: Mapping[str, Overlay],
+        underway: Underway,
         metrics: ModelMetrics,
     ) -> None:
         """`overlays` holds one a camera; cameras may come and go while the stage runs.
@@ -209,6 +242,7 @@ class Finish(Work[Batch, None]):
         self._steps = steps
         self._sink = sink
         self._overlays = overlays
+        self._underway = underway
         self._metrics = metrics
 
     def __call__(self, batch: Batch) -> Iterable[None]:
@@ -224,6 +258,7 @@ class Finish(Work[Batch, None]):
                 overlay = self._overlays.get(frame.camera)
                 if overlay is not None:
                     overlay.post(frame.key, detections)
+                self._underway.leave(frame)
         return ()
 
     def close(self) -> None:
@@ -231,84 +266,3 @@ class Finish(Work[Batch, None]):
         self._ring.close()
         for overlay in list(self._overlays.values()):
             overlay.finish()
-
-
-class Encoder(Protocol):
-    """Turns pictures into H.264."""
-
-    def __call__(self, frame: Frame, picture: Picture | Surface, keyframe: bool) -> Iterable[Packet]:
-        """Encode a picture under the stamps of `frame`."""
-
-    def flush(self) -> Iterable[Packet]:
-        """Yield what the encoder still holds."""
-
-    def close(self) -> None:
-        """Let the encoder go; safe twice."""
-
-
-class Annotator(Protocol):
-    """Draws detections on a copy of a picture, wherever that is."""
-
-    def __call__(self, picture: Picture | Surface, detections: Detections) -> Picture | Surface:
-        """Return the copy, of the same kind."""
-
-    def close(self) -> None:
-        """Let its memory go; safe twice."""
-
-
-class Film(Work[Frame, None]):
-    """Draws, encodes and publishes a camera's frames, each with the detections that belong to it.
-
-    An encoder that fails, or a GPU without memory for it, costs that camera its video, is logged once, and costs
-    nobody else anything.
-    """
-
-    def __init__(
-        self,
-        overlay: Overlay,
-        annotate: Annotator,
-        encoder: Encoder,
-        audience: Audience,
-        sink: Sink,
-        metrics: CameraMetrics,
-    ) -> None:
-        self._overlay = overlay
-        self._annotate = annotate
-        self._encoder = encoder
-        self._audience = audience
-        self._sink = sink
-        self._metrics = metrics
-        self._broken = False
-        self._log = structlog.get_logger()
-
-    def __call__(self, frame: Frame) -> Iterable[None]:
-        """Publish one frame of video; waits for the frame's detections."""
-        found = self._overlay.take(frame)
-        if not self._broken:
-            try:
-                with self._metrics.stage("film"):
-                    drawn = self._annotate(frame.picture, found)
-                    self._publish(self._encoder(frame, drawn, self._audience.arrived()))
-            except (DeviceError, EncodeError) as error:
-                self._broken = True
-                self._log.error("no video of this camera", camera=frame.camera, reason=str(error))
-        return ()
-
-    def flush(self) -> Iterable[None]:
-        """Publish what the encoder still holds."""
-        if not self._broken:
-            try:
-                self._publish(self._encoder.flush())
-            except (DeviceError, EncodeError) as error:
-                self._log.error("the last frames of this camera's video are lost", reason=str(error))
-        return ()
-
-    def close(self) -> None:
-        """Let the encoder go, and what was drawn with."""
-        self._encoder.close()
-        self._annotate.close()
-
-    def _publish(self, packets: Iterable[Packet]) -> None:
-        for packet in packets:
-            self._sink.video(packet)
-            self._metrics.filmed(packet)

@@ -21,14 +21,15 @@ import cv2
 from streamd import annotate, config, decode, encode, heap
 from streamd.annotate.overlay import Overlay
 from streamd.clock import Clock, Stop, StopGroup
-from streamd.corridor import Audience, Doorway, Encoder, Film, Sink
+from streamd.corridor import Audience, Doorway, Sink, Underway
+from streamd.film import Encoder, Film
 from streamd.flow.channel import Channel, Overflow
 from streamd.flow.pipeline import AnyStage, Pipeline
 from streamd.flow.stage import Feed, Relay, Stage
 from streamd.flow.switch import Switch
 from streamd.frames import Frame, Notice
 from streamd.gpu.device import Gpu
-from streamd.metrics import CameraMetrics, Metrics
+from streamd.metrics import Metrics
 from streamd.models import Change, Model, Models
 
 LIVE_FILM_FRAMES = 8  # how far a film may run behind while it waits for detections: two slots of slow inference
@@ -43,10 +44,10 @@ FIXED = ("publish", "metrics", "drain_timeout")  # sections that a reload does n
 class Place:
     """A camera at work: its signal to end, and its stages (the source first, then its film if it has one).
 
-    `lane` is its way to its model; `live` is whether the newest frame wins there.
+    `lane` is its way to its model.
     """
 
-    live: bool
+    source: decode.Camera
     stop: Stop
     stages: list[AnyStage]
     lane: Switch[Frame]
@@ -70,7 +71,8 @@ class Daemon:
         self._metrics = metrics
         self._clock = clock
         self._stop = StopGroup()
-        self._models = Models(settings, sink, metrics, clock)
+        self._underway = Underway()
+        self._models = Models(settings, sink, self._underway, metrics, clock)
         self._encoders: dict[Gpu | None, Callable[[], Encoder]] = {}
         self._choose_encoders(self._models.values())
         self._arriving = {
@@ -78,6 +80,7 @@ class Daemon:
         }
         self._places: dict[str, Place] = {}
         self._leaving: dict[str, Place] = {}
+        self.ending = False  # every source has ended: the models take no camera any more
         self.pipeline = Pipeline([], self._stop)
 
     def start(self) -> None:
@@ -96,9 +99,13 @@ class Daemon:
     def tick(self) -> bool:
         """See to cameras that come and go, and to the models' end once there are none; true when all has ended."""
         running = set(self.pipeline.running())
+        if self.stopping:  # a stage that failed may have kept frames that are waited for here
+            self._arriving.clear()
         for name, place in list(self._leaving.items()):
-            if not any(stage.name in running for stage in place.stages):
+            if name not in self._underway and not any(stage.name in running for stage in place.stages):
                 del self._leaving[name]
+                if name in self._arriving:
+                    self._arriving[name].follow(place.source)
                 self._models.forget(name)
                 self._metrics.forget(name)
                 heap.trim()
@@ -109,7 +116,8 @@ class Daemon:
             self._places[name] = self._admit(name)
             self.pipeline.add(self._places[name].stages)
         sources = [place.stages[0].name for place in (*self._places.values(), *self._leaving.values())]
-        if not self._arriving and not running.intersection(sources):
+        if not self._arriving and not set(self.pipeline.running()).intersection(sources):
+            self.ending = True
             for model in self._models.values():
                 model.lanes.close()
         return not self._models.changing and self.pipeline.wait(0)
@@ -202,7 +210,7 @@ class Daemon:
                 if name in old.overlays:
                     old.overlays[name].share()
                     new.overlays[name] = old.overlays[name]
-                place.lane.to(self._lane(new, place.live, self._metrics.camera(name), _sharing(settings, model)))
+                place.lane.to(self._lane(name, new, place.source.live, _sharing(settings, model)))
         self._models.apply(change, self.pipeline)
 
     def _open(self, name: str, camera: config.Camera, model: Model) -> decode.Camera:
@@ -231,18 +239,24 @@ class Daemon:
                     film,
                 )
             ]
-        lane = Switch(self._lane(model, source.live, metrics, _sharing(self.settings, camera.model)))
+        lane = Switch(self._lane(name, model, source.live, _sharing(self.settings, camera.model)))
         stop = self._stop.member()
-        doorway = Doorway(lane, film, audience, self._sink, metrics)
+        doorway = Doorway(lane, film, audience, self._sink, self._underway, metrics)
         stage: AnyStage = Stage(f"{name}/camera", Relay(), Feed(source.frames(stop, doorway.put)), doorway)
-        return Place(source.live, stop, [stage, *films], lane)
+        return Place(source, stop, [stage, *films], lane)
 
-    def _lane(self, model: Model, live: bool, metrics: CameraMetrics, sharing: int) -> Channel[Frame]:
+    def _lane(self, camera: str, model: Model, live: bool, sharing: int) -> Channel[Frame]:
         """Give a camera its lane to a model: deep enough that all `sharing` it fill a batch, and no deeper."""
+        metrics = self._metrics.camera(camera)
+
+        def dropped(frame: Frame) -> None:
+            self._underway.leave(frame)
+            metrics.dropped("model")
+
         lane = model.lanes.lane(
             1 if live else max(FILE_LANE_FRAMES, -(-model.line.backend.batch // sharing)),
             Overflow.DROP_OLDEST if live else Overflow.BLOCK,
-            on_drop=lambda _: metrics.dropped("model"),
+            on_drop=dropped,
         )
         metrics.queues["model"] = lane.__len__
         return lane

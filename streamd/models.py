@@ -14,7 +14,7 @@ import structlog
 from streamd import config, infer, manifest
 from streamd.annotate.overlay import Overlay
 from streamd.clock import Clock
-from streamd.corridor import Finish, Prepare, Run, Sink
+from streamd.corridor import Finish, Prepare, Run, Sink, Underway
 from streamd.errors import ModelError
 from streamd.flow.channel import Select
 from streamd.flow.pipeline import AnyStage, Pipeline
@@ -74,8 +74,8 @@ class Change:
 class Models:
     """Every model that a camera uses, by name."""
 
-    def __init__(self, settings: config.Config, sink: Sink, metrics: Metrics, clock: Clock) -> None:
-        """Load them.
+    def __init__(self, settings: config.Config, sink: Sink, underway: Underway, metrics: Metrics, clock: Clock) -> None:
+        """Load them; `underway` is told of every frame that has been published.
 
         Raises:
             ModelError: one cannot be loaded, or lacks a class that the configuration asks for.
@@ -83,12 +83,14 @@ class Models:
         """
         self._base = settings.base
         self._sink = sink
+        self._underway = underway
         self._metrics = metrics
         self._clock = clock
         self._log = structlog.get_logger()
         self._models: dict[str, Model] = {}
-        self._leaving: dict[str, Model] = {}
-        self._waiting: set[str] = set()  # loaded, and not to begin before the one that leaves has ended
+        # By name, those that are to end, oldest first: only that one runs. All behind it, and the model of that name
+        # in `_models`, wait for their turn.
+        self._leaving: dict[str, list[Model]] = {}
         self._models = self.prepare(settings).fresh
 
     def __getitem__(self, name: str) -> Model:
@@ -140,40 +142,44 @@ class Models:
         """Put loaded models in their places; their frames may come from now on."""
         for name in (*change.fresh, *change.gone):
             if name in self._models:
-                self._leaving[name] = self._models.pop(name)
-                self._leaving[name].lanes.close()
+                old = self._models.pop(name)
+                old.lanes.close()
+                self._leaving.setdefault(name, []).append(old)
+        self._models |= change.fresh
         for name, model in change.fresh.items():
-            self._models[name] = model
-            if name in self._leaving:
-                self._waiting.add(name)
-            else:
+            if name not in self._leaving:
                 pipeline.add(model.stages)
 
     def tick(self, pipeline: Pipeline) -> None:
         """Close models that have ended, and start those that waited for it."""
         running = set(pipeline.running())
-        for name, old in list(self._leaving.items()):
-            if any(stage.name in running for stage in old.stages):
+        for name, leaving in list(self._leaving.items()):
+            if any(stage.name in running for stage in leaving[0].stages):
                 continue
-            old.close()
+            leaving.pop(0).close()
+            if leaving:
+                pipeline.add(leaving[0].stages)
+                continue
             del self._leaving[name]
-            if name in self._waiting:
-                self._waiting.remove(name)
+            if name in self._models:
                 pipeline.add(self._models[name].stages)
                 self._log.info("model replaced", model=name)
-            elif name not in self._models:
+            else:
                 self._metrics.models.pop(name, None)
                 self._log.info("model removed", model=name)
 
     def forget(self, camera: str) -> None:
         """Keep no detections of a camera that has gone."""
-        for model in (*self._models.values(), *self._leaving.values()):
+        for model in self._all():
             model.overlays.pop(camera, None)
 
     def close(self) -> None:
         """Give every model's buffers back; call when every stage has ended."""
-        for model in (*self._models.values(), *self._leaving.values()):
+        for model in self._all():
             model.close()
+
+    def _all(self) -> list[Model]:
+        return [*self._models.values(), *(model for leaving in self._leaving.values() for model in leaving)]
 
     def _load(self, name: str, settings: config.Model) -> Model:
         seen = look(settings, self._base)
@@ -184,7 +190,17 @@ class Models:
         works = (
             Prepare(line.fill, ring, metrics),
             Run(line.run, ring, metrics),
-            Finish(name, backend.manifest.labels, line.read, ring, line.steps, self._sink, overlays, metrics),
+            Finish(
+                name,
+                backend.manifest.labels,
+                line.read,
+                ring,
+                line.steps,
+                self._sink,
+                overlays,
+                self._underway,
+                metrics,
+            ),
         )
         batches = Batcher(lanes, backend.batch, settings.max_wait, self._clock, ring.wait)
         return Model(settings, seen, line, lanes, overlays, chain(name, batches, works, capacity=len(ring)))

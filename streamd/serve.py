@@ -188,7 +188,7 @@ class Watch:
 
     def _reload(self) -> None:
         """Apply the file as it now is; one that cannot be used changes nothing and says so."""
-        if self._daemon.stopping:
+        if self._daemon.stopping or self._daemon.ending:
             self._log.warning("no reload while stopping")
             return
         self._notify(RELOADING="1", MONOTONIC_USEC=str(self._clock.monotonic_ns() // 1000))

@@ -14,7 +14,7 @@ LEAVES = {
 }  # fmt: skip
 ROOMS = {"decode", "preprocess", "infer", "postprocess", "annotate", "encode", "publish", "client"}
 WORKSHOP = {"int8", "engine", "score"}
-DAEMON = {"daemon", "corridor", "line", "bench", "doctor", "gpubench", "models", "onstart", "pulse", "serve"}
+DAEMON = {"daemon", "corridor", "film", "line", "bench", "doctor", "gpubench", "models", "onstart", "pulse", "serve"}
 
 MAY_IMPORT = {
     **dict.fromkeys(LEAVES, LEAVES),

@@ -1,36 +1,16 @@
 """The work of each stage on its own, against rooms that only write down what is asked of them."""
 
-import numpy as np
 import pytest
 import structlog
 
 from streamd.annotate.overlay import Overlay
 from streamd.clock import SystemClock
-from streamd.corridor import Audience, Batch, Doorway, Film, Finish
-from streamd.errors import Abandoned, EncodeError, ModelError
-from streamd.frames import Detections, Frame, Notice, Packet, Picture
+from streamd.corridor import Audience, Batch, Doorway, Finish, Underway
+from streamd.errors import Abandoned, ModelError
+from streamd.frames import Detections, Notice
 from streamd.metrics import Metrics
 from streamd.slots import SlotRing
-
-
-class Sink:
-    """Writes down what is published; video is wanted while `watched`."""
-
-    def __init__(self, told):
-        self.told = told
-        self.watched = False
-
-    def detections(self, frame, found, labels, model):
-        self.told.append(("detections", frame.seq))
-
-    def event(self, notice):
-        self.told.append(("event", notice.kind))
-
-    def video(self, packet):
-        self.told.append(("video", packet.seq))
-
-    def wanted(self, camera):
-        return self.watched
+from tests.noted import Sink, frame
 
 
 class Lane:
@@ -43,29 +23,6 @@ class Lane:
 
     def finish(self):
         self.told.append((self.name, "finished"))
-
-
-class Encoder:
-    """One packet a frame; fails where it is told to."""
-
-    def __init__(self, told, *, fails=()):
-        self.told = told
-        self.fails = fails
-
-    def __call__(self, frame, picture, keyframe):
-        if "frame" in self.fails:
-            raise EncodeError("no")
-        self.told.append(("keyframe" if keyframe else "frame", frame.seq))
-        return [Packet(frame.camera, frame.session, frame.seq, 0, 0, 2, 2, keyframe, frame.seq, b"")]
-
-    def flush(self):
-        if "flush" in self.fails:
-            raise EncodeError("no")
-        self.told.append(("flush", ""))
-        return []
-
-    def close(self):
-        self.told.append(("closed", ""))
 
 
 @pytest.fixture
@@ -82,11 +39,6 @@ def sink(told):
 @pytest.fixture
 def metrics():
     return Metrics(SystemClock())
-
-
-def frame(seq, infer=True):
-    planes = (np.zeros(shape, np.uint8) for shape in ((2, 2), (1, 1), (1, 1)))
-    return Frame("front", 1, seq, 0, 0, Picture(*planes), infer)
 
 
 def test_an_audience_arrives_once(sink):
@@ -112,8 +64,14 @@ def test_with_always_there_is_an_audience_from_the_first_frame_on(sink):
 
 
 @pytest.fixture
-def doorway(told, sink, metrics):
-    return Doorway(Lane(told, "model"), Lane(told, "film"), Audience(sink, "front"), sink, metrics.camera("front"))
+def underway():
+    return Underway()
+
+
+@pytest.fixture
+def doorway(told, sink, underway, metrics):
+    lanes = (Lane(told, "model"), Lane(told, "film"))
+    return Doorway(*lanes, Audience(sink, "front"), sink, underway, metrics.camera("front"))
 
 
 def test_a_frame_goes_to_its_model_before_its_film(doorway, sink, told):
@@ -133,12 +91,23 @@ def test_a_frame_that_is_passed_over_is_filmed_and_not_inferred(doorway, sink, t
     assert told == [("film", 7)]
 
 
-def test_without_video_there_is_only_the_model(told, sink, metrics):
+def test_without_video_there_is_only_the_model(told, sink, underway, metrics):
     sink.watched = True
-    doorway = Doorway(Lane(told, "model"), None, Audience(sink, "front"), sink, metrics.camera("front"))
+    doorway = Doorway(Lane(told, "model"), None, Audience(sink, "front"), sink, underway, metrics.camera("front"))
     doorway.put(frame(7))
     doorway.finish()
     assert told == [("model", 7), ("model", "finished")]
+
+
+def test_a_camera_is_under_way_from_its_first_frame_s_door_to_its_last_one_s_detections(doorway, underway, finish):
+    doorway.put(frame(1))
+    doorway.put(frame(2, infer=False))
+    doorway.put(frame(3))
+    assert "front" in underway and "back" not in underway
+    underway.leave(frame(1))
+    assert "front" in underway
+    finish()[1](batch(3))
+    assert "front" not in underway
 
 
 def test_the_end_of_a_camera_ends_both_lanes(doorway, told):
@@ -177,7 +146,7 @@ class Posts(Overlay):
 
 
 @pytest.fixture
-def finish(told, sink, metrics):
+def finish(told, sink, underway, metrics):
     """Makes the last stage of a model, of a head and the overlays by camera."""
 
     def make(read=lambda slot, geometries: [Detections.none() for _ in geometries], overlays=None):
@@ -187,7 +156,7 @@ def finish(told, sink, metrics):
         ring.finish(0)
         metrics.camera("front")
         steps = lambda slot: {"run": 0.004}  # noqa: E731
-        return ring, Finish("street", (), read, ring, steps, sink, overlays or {}, metrics.model("street"))
+        return ring, Finish("street", (), read, ring, steps, sink, overlays or {}, underway, metrics.model("street"))
 
     return make
 
@@ -232,62 +201,3 @@ def test_a_head_that_fails_leaves_nobody_waiting_for_a_slot_or_for_detections(fi
     assert len(overlay.take(frame(3))) == 0
     with pytest.raises(Abandoned):
         ring.acquire()
-
-
-class Draws:
-    def __init__(self, told):
-        self.told = told
-
-    def __call__(self, picture, found):
-        return picture
-
-    def close(self):
-        self.told.append(("wiped", ""))
-
-
-@pytest.fixture
-def film(told, sink, metrics):
-    """Makes a film that has its detections already."""
-
-    def make(**faults):
-        overlay = Overlay()
-        overlay.finish()
-        audience = Audience(sink, "front", always=True)
-        audience.watching()
-        encoder = Encoder(told, **faults)
-        return Film(overlay, Draws(told), encoder, audience, sink, metrics.camera("front"))
-
-    return make
-
-
-def test_a_film_begins_with_a_keyframe(film, told):
-    work = film()
-    work(frame(0))
-    work(frame(1))
-    assert told == [("keyframe", 0), ("video", 0), ("frame", 1), ("video", 1)]
-
-
-def test_an_encoder_that_fails_is_logged_once_and_not_asked_again(film, told):
-    work = film(fails={"frame"})
-    with structlog.testing.capture_logs() as logged:
-        for seq in range(3):
-            work(frame(seq))
-        work.flush()
-    assert told == []
-    assert [line["event"] for line in logged] == ["no video of this camera"]
-
-
-def test_an_encoder_that_fails_at_the_end_costs_its_last_frames_and_no_more(film, told):
-    work = film(fails={"flush"})
-    work(frame(0))
-    with structlog.testing.capture_logs() as logged:
-        work.flush()
-    work.close()
-    assert told == [("keyframe", 0), ("video", 0), ("closed", ""), ("wiped", "")]
-    assert [line["log_level"] for line in logged] == ["error"]
-
-
-def test_a_film_ends_with_what_its_encoder_still_holds(film, told):
-    work = film()
-    work.flush()
-    assert told == [("flush", "")]

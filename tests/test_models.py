@@ -1,99 +1,13 @@
 """Models that are added, replaced and taken away while cameras run: nobody else loses a frame."""
 
-import itertools
-import shutil
 import threading
 
 import numpy as np
 import onnx
 import pytest
-import yaml
 
-from streamd import bundled, config
-from streamd.clock import SystemClock
-from streamd.daemon import Daemon
 from streamd.errors import ModelError
-from streamd.metrics import Metrics
-
-STREET = bundled.folder("assets") / "street.onnx"
-
-
-class Sink:
-    """Keeps what it is told; `watched` cameras make video."""
-
-    def __init__(self):
-        self.found = []  # camera, seq, model, how many
-        self.events = []
-        self.units = []
-        self.watched = frozenset()
-
-    def detections(self, frame, found, labels, model):
-        self.found.append((frame.camera, frame.session, frame.seq, len(found)))
-
-    def event(self, notice):
-        self.events.append((notice.camera, notice.kind, notice.reason))
-
-    def video(self, packet):
-        self.units.append((packet.camera, packet.seq))
-
-    def wanted(self, camera):
-        return camera in self.watched
-
-    def of(self, camera):
-        return [entry for entry in list(self.found) if entry[0] == camera]
-
-
-class House:
-    """A daemon of two cameras, each with a model of its own, and its configuration."""
-
-    def __init__(self, folder, clip):
-        self.folder = folder
-        self.clip = clip
-        self.models = {name: self.copy(name) for name in ("a", "b")}
-        self.cameras = {"one": "a", "two": "b"}
-        self.sink, clock = Sink(), SystemClock()
-        self.metrics = Metrics(clock)
-        self.daemon = Daemon(self.settings(), self.sink, self.metrics, clock)
-
-    def copy(self, name):
-        for suffix in (".onnx", ".json"):
-            shutil.copy(STREET.with_suffix(suffix), self.folder / f"{name}{suffix}")
-        return {"path": f"{name}.onnx", "threads": 1}
-
-    def settings(self):
-        tree = {
-            "models": self.models,
-            "cameras": {
-                name: {"uri": str(self.clip), "model": model, "loop": True} for name, model in self.cameras.items()
-            },
-        }
-        path = self.folder / "cams.yaml"
-        path.write_text(yaml.safe_dump(tree))
-        return config.load(path, {})
-
-    def reload(self):
-        return self.daemon.reload(self.settings())
-
-    def until(self, condition, seconds=30):
-        tick = threading.Event()
-        for _ in range(int(seconds * 100)):
-            assert not self.daemon.tick(), self.daemon.pipeline.error
-            if condition():
-                return
-            tick.wait(0.01)
-        raise AssertionError("it never came to that")
-
-    def more(self, camera, count=5):
-        """Wait until that many more frames of a camera are told of."""
-        known = len(self.sink.of(camera))
-        self.until(lambda: len(self.sink.of(camera)) >= known + count)
-
-    def close(self):
-        self.daemon.stop()
-        while not self.daemon.tick():
-            self.daemon.pipeline.wait(0.05)
-        self.daemon.close()
-        assert self.daemon.pipeline.error is None
+from tests.daemons import STREET, House, whole
 
 
 @pytest.fixture
@@ -102,14 +16,6 @@ def house(tmp_path, write_clip):
     made.daemon.start()
     yield made
     made.close()
-
-
-def whole(entries):
-    """Whether no frame of a camera is missing, or comes out of turn."""
-    return all(
-        seq == last + 1 or (seq == 0 and session != before)
-        for (_, before, last, _), (_, session, seq, _) in itertools.pairwise(entries)
-    )
 
 
 def test_a_changed_model_is_swapped_and_nobody_loses_a_frame(house):
@@ -183,7 +89,7 @@ def test_video_goes_on_over_a_swap_with_the_boxes_of_its_own_frames(house):
     house.until(lambda: not house.daemon._models.changing)
     known = len(house.sink.units)
     house.until(lambda: len(house.sink.units) > known + 5)
-    seqs = [seq for _, seq in house.sink.units]
+    seqs = [seq for _, _, seq in house.sink.units]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
     assert house.daemon._models["a"].overlays["one"] is overlay
     assert overlay._posters == 1
@@ -223,3 +129,16 @@ def test_a_model_that_is_still_being_replaced_is_not_replaced_again(house):
         house.reload()
     house.until(lambda: not house.daemon._models.changing)
     assert house.daemon.settings.models["a"].confidence == 0.4
+
+
+def test_a_model_that_nobody_uses_any_more_may_go_while_it_is_being_replaced(house):
+    house.more("one")
+    house.models["a"]["confidence"] = 0.4
+    house.reload()
+    assert house.daemon._models.changing
+    house.cameras["one"] = "b"
+    house.reload()
+    house.until(lambda: not house.daemon._models.changing)
+    house.more("one"), house.more("two")
+    assert set(house.metrics.models) == {"b"}
+    assert not any(name.startswith("a/") for name in house.daemon.pipeline.running())

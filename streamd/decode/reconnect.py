@@ -67,6 +67,10 @@ class Camera:
         """How long it may go without a frame before it opens its stream anew; infinite for a file."""
         return self._source.patience_s
 
+    def follow(self, earlier: "Camera") -> None:
+        """Number sessions on from where another camera of the same name ended, whatever the clock says by then."""
+        self._session = max(self._session, earlier._session)
+
     def check(self) -> None:
         """Raise `SourceError` when nothing can come: a file that cannot be read. A camera that is away may come."""
         self._source.check()
