@@ -1,8 +1,11 @@
 """`streamd reload`: have a daemon read its configuration again, and say how that went."""
 
 import os
+import select
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +17,7 @@ from streamd.errors import ClientError, ConfigError
 if TYPE_CHECKING:
     from streamd.cli.where import Pages
 
-TICK_S = 0.1
+TICK_S = 0.1  # between two looks at the status page
 
 
 @click.command(name="reload")
@@ -29,13 +32,13 @@ def command(config: Path, pid: int | None, wait_s: float) -> None:
     running = _daemon(config, pid)
     found = _pages(config, Path("/")) or _pages(config, Path(f"/proc/{running}/root"))
     before = _config(found, running)
-    _tell(running)
     said = f"process {running} was told to read {config} again; its log says how that went"
-    if found is None or before is None:
-        _judge(config, said)
-        click.echo(said)
-    else:
-        _await(found, before, running, wait_s)
+    with _told(running) as handle:
+        if found is None or before is None:
+            _judge(config, said)
+            click.echo(said)
+        else:
+            _await(found, before, running, handle, wait_s)
 
 
 def _daemon(config: Path, pid: int | None) -> int:
@@ -94,16 +97,34 @@ def _config(found: "Pages | None", pid: int) -> dict[str, Any] | None:
     return dict(status["config"]) if status.get("pid") == pid else None
 
 
-def _tell(pid: int) -> None:
+@contextmanager
+def _told(pid: int) -> Iterator[int]:
+    """Send the signal; give a handle of the process (pidfd_open(2)), which no later process of that number shares."""
     try:
-        os.kill(pid, signal.SIGHUP)
+        handle = os.pidfd_open(pid)
     except OSError as error:
-        raise ClientError(
-            f"cannot tell process {pid}: {error.strerror}", mend="run this as its user, or root"
-        ) from error
+        raise ClientError(f"cannot find process {pid}: {error.strerror}", mend="has it ended?") from error
+    try:
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGHUP)
+        except OSError as error:
+            raise ClientError(
+                f"cannot tell process {pid}: {error.strerror}", mend="run this as its user, or root"
+            ) from error
+        yield handle
+    finally:
+        os.close(handle)
 
 
-def _await(found: "Pages", before: dict[str, Any], pid: int, wait_s: float) -> None:
+def _await(found: "Pages", before: dict[str, Any], pid: int, handle: int, wait_s: float) -> None:
+    """Say how it went, as the daemon's status page has it.
+
+    Nothing announces a reload to others: its event tells of cameras that changed, and of a refusal there is none. So
+    the page is looked at again and again; what is waited for in between is the one thing that would make it vain, the
+    daemon's end.
+    """
+    ended = select.poll()
+    ended.register(handle, select.POLLIN)
     deadline = time.monotonic() + wait_s
     while time.monotonic() < deadline:
         now = _config(found, pid)
@@ -112,5 +133,6 @@ def _await(found: "Pages", before: dict[str, Any], pid: int, wait_s: float) -> N
         if now is not None and now["accepted"] > before["accepted"]:
             click.echo(f"reloaded: configuration {now['generation']} is in force")
             return
-        time.sleep(TICK_S)
+        if ended.poll(TICK_S * 1000):
+            raise ClientError(f"process {pid} has ended", mend="look at its log")
     raise ClientError(f"process {pid} has not said within {wait_s:g} s how it went", mend="look at its log")
