@@ -17,7 +17,7 @@ from streamd.gpu.arrays import Event, Stream
 from streamd.gpu.device import Gpu
 
 STEPS = ("fill", "run", "read")
-TIMED_EVERY = 16  # slots filled: timing every one would be a quarter of all calls of CUDA, and each holds Python's lock
+TIMED_EVERY = 16  # runs: timing every one would be a quarter of all calls of CUDA, and each holds Python's lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Timeline:
         self._fill, self._run, self._read = (
             _Step(gpu.stream(), *(tuple(gpu.event() for _ in range(slots)) for _ in range(2))) for _ in STEPS
         )
-        self._filled = 0
+        self._asked = 0  # how often for the time
+        self._due = True
         self._timed = [False] * slots
 
     @property
@@ -48,8 +49,7 @@ class Timeline:
     @contextmanager
     def filling(self, slot: int) -> Iterator[Stream]:
         """Give the stream to fill the inputs of `slot` on."""
-        self._timed[slot] = self._filled % TIMED_EVERY == 0
-        self._filled += 1
+        self._timed[slot] = self._due
         with self._step(self._fill, slot) as stream:
             yield stream
 
@@ -72,6 +72,8 @@ class Timeline:
 
     def seconds(self, slot: int) -> dict[str, float]:
         """Return how long each step of `slot` took on the GPU, once it has been read; nothing for most: see above."""
+        self._asked += 1
+        self._due = self._asked % TIMED_EVERY == 0
         if not self._timed[slot]:
             return {}
         steps = zip(STEPS, (self._fill, self._run, self._read), strict=True)

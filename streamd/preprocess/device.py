@@ -81,6 +81,7 @@ class DevicePreprocess:
 
     def _prepare(self, slot: int) -> Callable[[], None]:
         """Return what fills a slot by its table: all rows, since the launches of a graph are of one size."""
+        self._tables[slot].host[:] = 0  # pinned memory may hold anything
         with self._timeline.filling(slot) as stream:
             return record(self._gpu, partial(self._launch, slot, stream), stream, "preprocessing")
 
