@@ -2,15 +2,15 @@
 
 Times are of CUDA graphs of many launches over inputs that rotate past the L2 cache, so neither Python nor the cache
 flatters them. Bytes are those that must move: each 32-byte sector that holds a needed sample, and the whole output.
+How others do the same sum (rivals.py) is in the same run. Needs the repository's root on PYTHONPATH.
 """
 
+import importlib.util
 import json
 import sys
-import time
 from pathlib import Path
 
 import cupy
-import cv2
 import numpy as np
 
 from streamd.frames import Colour, Picture, Surface
@@ -20,51 +20,11 @@ from streamd.gpu.kernels import DeviceKernels
 from streamd.gpu.layouts import CANVAS, GEOMETRY, MARK, geometry_row
 from streamd.gpu.surface import surface_table
 from streamd.letterbox import Letterbox
-from streamd.manifest import Input
-from streamd.preprocess import HostPreprocess
 from streamd.preprocess.reference import colour_rows, normalization, preprocess
+from tests.gpu import rivals
+from tests.gpu.rivals import BATCH, HEIGHT, SETS, SPEC, WIDTH
 
-BATCH, WIDTH, HEIGHT, SETS = 16, 1920, 1080, 6
 OTHERS = ((1280, 720), (2560, 1440), (3840, 2160))  # sizes whose luma stands between samples
-SPEC = Input("images", 640, 640, dtype="float16")
-
-# What a first version does: the whole frame to RGB, the RGB resized, the small picture normalized and transposed.
-NAIVE = r"""
-extern "C" __global__ void to_rgb(const unsigned char* y, const unsigned char* uv, unsigned char* rgb, int w, int h,
-                                  const float* m) {
-    int x = blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y, b = blockIdx.z;
-    if (x >= w) return;
-    float l = y[((size_t)b * h + row) * w + x];
-    const unsigned char* c = uv + ((size_t)b * (h / 2) + row / 2) * w + (x & ~1);
-    for (int k = 0; k < 3; ++k) {
-        float v = m[4 * k] * l + m[4 * k + 1] * c[0] + m[4 * k + 2] * c[1] + m[4 * k + 3];
-        rgb[(((size_t)b * h + row) * w + x) * 3 + k] = (unsigned char)(fminf(fmaxf(v, 0.f), 255.f) + .5f);
-    }
-}
-extern "C" __global__ void resize(const unsigned char* rgb, unsigned char* out, int w, int h, int ow, int oh, int nh,
-                                  int top) {
-    int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y, b = blockIdx.z;
-    if (x >= ow) return;
-    unsigned char* to = out + (((size_t)b * oh + y) * ow + x) * 3;
-    if (y < top || y >= top + nh) { to[0] = to[1] = to[2] = 114; return; }
-    float sx = (x + .5f) * w / ow - .5f, sy = (y - top + .5f) * h / nh - .5f;
-    int x0 = (int)floorf(sx), y0 = (int)floorf(sy), x1 = min(x0 + 1, w - 1), y1 = min(y0 + 1, h - 1);
-    float fx = sx - x0, fy = sy - y0;
-    x0 = max(x0, 0); y0 = max(y0, 0);
-    const unsigned char* p = rgb + (size_t)b * h * w * 3;
-    for (int k = 0; k < 3; ++k) {
-        float a = p[((size_t)y0 * w + x0) * 3 + k] * (1 - fx) + p[((size_t)y0 * w + x1) * 3 + k] * fx;
-        float c = p[((size_t)y1 * w + x0) * 3 + k] * (1 - fx) + p[((size_t)y1 * w + x1) * 3 + k] * fx;
-        to[k] = (unsigned char)(a * (1 - fy) + c * fy + .5f);
-    }
-}
-extern "C" __global__ void normalize(const unsigned char* rgb, unsigned short* out, int plane) {
-    int i = blockIdx.x * blockDim.x + threadIdx.x, k = blockIdx.y, b = blockIdx.z;
-    if (i >= plane) return;
-    float v = rgb[((size_t)b * plane + i) * 3 + k] / 255.0f;
-    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(out[((size_t)b * 3 + k) * plane + i]) : "f"(v));
-}
-"""
 
 
 def main() -> None:
@@ -163,12 +123,23 @@ def letterboxed(report, kernels, stream, copied):
     got = cupy.asnumpy(sets[0][3][0])
     report["letterbox_worst"] = float(np.abs(got.astype(float) - want.astype(float)).max())
 
-    report["naive_us"] = naive(stream, sets, weights, place) * 1e6
-    report["naive_over_ours"] = report["naive_us"] / report["letterbox_us"]
-    report["torch_us"] = torch_seconds(sets, weights, place) * 1e6
-    report["torch_over_ours"] = report["torch_us"] / report["letterbox_us"]
-    report["host_frames_s"] = host_frames(picture)
+    compared(report, stream, sets, weights, place)
+    report["host_frames_s"] = rivals.host_frames(picture)
     report["ours_over_host"] = report["letterbox_frames_s"] / report["host_frames_s"]
+
+
+def compared(report, stream, sets, weights, place):
+    """What others need for the same sum; torchvision where it is there, from NV12 and from RGB that it is given."""
+    times = {"naive": seconds(stream, rivals.naive(sets, weights, place))}
+    times["torch"] = rivals.torch_seconds(sets, weights, place)
+    if importlib.util.find_spec("torchvision"):
+        times["torchvision"] = rivals.torchvision_seconds(sets, weights, place)
+        times["torchvision_from_rgb"] = rivals.torchvision_seconds(sets, weights, place, from_rgb=True)
+    else:
+        report["torchvision_us"] = "not installed"
+    for name, took in times.items():
+        report[f"{name}_us"] = took * 1e6
+        report[f"{name}_over_ours"] = report[f"{name}_us"] / report["letterbox_us"]
 
 
 def bytes_needed(place):
@@ -184,61 +155,6 @@ def bytes_needed(place):
     luma = len(samples(h, new_h)) * len(np.unique(samples(w, new_w) // 32))
     pairs = len(samples(h // 2, new_h)) * len(np.unique(samples(w // 2, new_w) // 16))
     return 32 * (luma + pairs) + 3 * SPEC.width * SPEC.height * 2
-
-
-def naive(stream, sets, weights, place):
-    module = cupy.RawModule(code=NAIVE, backend="nvrtc")
-    to_rgb, resize, normalize = (module.get_function(name) for name in ("to_rgb", "resize", "normalize"))
-    matrix = cupy.asarray(weights, cupy.float32)
-    rgb = cupy.empty((BATCH, HEIGHT, WIDTH, 3), cupy.uint8)
-    small = cupy.empty((BATCH, SPEC.height, SPEC.width, 3), cupy.uint8)
-    i32, plane = np.int32, SPEC.width * SPEC.height
-
-    def run(s):
-        to_rgb((-(-WIDTH // 256), HEIGHT, BATCH), (256,), (s[0], s[1], rgb, i32(WIDTH), i32(HEIGHT), matrix))
-        size = (i32(WIDTH), i32(HEIGHT), i32(SPEC.width), i32(SPEC.height), i32(place.new_height), i32(place.top))
-        resize((-(-SPEC.width // 256), SPEC.height, BATCH), (256,), (rgb, small, *size))
-        normalize((-(-plane // 256), 3, BATCH), (256,), (small, s[3], i32(plane)))
-
-    return seconds(stream, [lambda s=s: run(s) for s in sets])
-
-
-def torch_seconds(sets, weights, place):
-    import torch  # noqa: PLC0415  # only this comparison needs it
-
-    matrix = torch.tensor(np.array(weights), dtype=torch.float32, device="cuda")
-    size = (place.new_height, place.new_width)
-    pairs = [(torch.from_dlpack(s[0]), torch.from_dlpack(s[1])) for s in sets]
-    out = torch.empty((BATCH, 3, SPEC.height, SPEC.width), dtype=torch.float16, device="cuda")
-
-    def run(luma, chroma):
-        y = torch.nn.functional.interpolate(luma[:, None].float(), size, mode="bilinear")
-        uv = chroma.view(BATCH, HEIGHT // 2, WIDTH // 2, 2).permute(0, 3, 1, 2).float()
-        planes = torch.cat((y, torch.nn.functional.interpolate(uv, size, mode="bilinear")), 1)
-        pixels = torch.einsum("kc,bchw->bkhw", matrix[:, :3], planes) + matrix[:, 3].view(1, 3, 1, 1)
-        out.fill_(SPEC.pad / 255)
-        out[:, :, place.top : place.top + size[0]] = (pixels.clamp(0, 255) / 255).half()
-
-    times = []
-    for i in range(30):
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
-        run(*pairs[i % SETS])
-        end.record()
-        end.synchronize()
-        times.append(begin.elapsed_time(end) / 1e3)
-    return float(np.median(times[5:]))
-
-
-def host_frames(picture):
-    cv2.setNumThreads(1)
-    host, row = HostPreprocess(SPEC), np.empty((3, SPEC.height, SPEC.width), np.float16)
-    times = []
-    for _ in range(40):
-        begin = time.perf_counter()
-        host(picture, row)
-        times.append(time.perf_counter() - begin)
-    return 1 / float(np.median(times))
 
 
 def detected(report, kernels, stream, copied):
