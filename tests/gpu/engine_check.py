@@ -21,6 +21,7 @@ from streamd.corridor import Finish, Prepare, Run, Underway
 from streamd.flow.pipeline import Pipeline
 from streamd.flow.stage import Feed, chain
 from streamd.frames import Frame, Surface
+from streamd.gpu import timeline
 from streamd.gpu.device import open_gpu
 from streamd.infer import tensorrt
 from streamd.infer.library import Library
@@ -52,6 +53,7 @@ class Sink:
 def main(where="cuda:0", batches="600"):
     # What CuPy 14 offers instead, Stream.from_external, destroys the stream with its object in a source that was read.
     warnings.filterwarnings("ignore", "ExternalStream is deprecated", DeprecationWarning)
+    timeline.TIMED_EVERY = 1  # when each of all steps ran is the question here
     with tempfile.TemporaryDirectory() as folder:
         gpu = open_gpu(where) if where != "host" else host(Path(folder))
         work = OnGpu(gpu) if where != "host" else OnHost(gpu)
