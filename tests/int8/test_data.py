@@ -165,3 +165,12 @@ def test_cameras_are_sent_to_calibrate(tmp_path):
     (tmp_path / "cams.yaml").write_text("cameras: {}\n")
     with pytest.raises(DataError, match=r"cams\.yaml: names cameras, .*run `streamd calibrate`"):
         find([tmp_path / "cams.yaml"])
+
+
+@pytest.mark.parametrize(("frames", "part"), [(0, (0, 1)), (3, (0, 1)), (2, (0.5, 1)), (0, (0.5, 1))])
+def test_the_images_that_are_shown_can_be_told(folder, monkeypatch, frames, part):
+    monkeypatch.setattr(data, "picture_from_image", lambda path: path)
+    sources = find([folder])
+    images = Sources(sources.images)
+    assert list(shown(images, frames, part=part)) == data.shown_images(images, frames, part=part)
+    assert len(data.shown_images(images, frames, part=part)) == (frames or round((part[1] - part[0]) * 6))

@@ -69,3 +69,32 @@ class Bad:
 @pytest.fixture(scope="session")
 def bad(detector_model, about):
     return Bad(detector_model, about)
+
+
+@pytest.fixture(scope="session")
+def good(detector_model, about):
+    """The same detector with nothing planted."""
+    return Bad(detector_model, about, plant=False)
+
+
+class BadClassifier(Bad):
+    """A study of the small classifier with one bad group."""
+
+    def __init__(self, model):
+        self.graph = graphs.prepare(model)
+        self.manifest = Manifest(
+            "classify",
+            tuple("abcdefghij"),
+            Input("images", 8, 8, colour="gray"),
+            (Output(self.graph.outputs[0], (1, 10)),),
+        )
+        self.tensor = hard.candidates(self.graph)[0]
+        hard.spread(self.graph, self.tensor, 4096.0, np.random.default_rng(0))
+        self.placement = plan(self.graph)
+        self.feed = Feed.of(self.manifest.input, seen(16, side=8))
+        self.scales = choose(self.graph, self.placement, calibrate(self.graph, self.feed.inputs), METHODS["mse"])
+
+
+@pytest.fixture(scope="session")
+def bad_classifier(classifier_model):
+    return BadClassifier(classifier_model)

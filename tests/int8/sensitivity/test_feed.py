@@ -56,3 +56,11 @@ def test_labels_of_another_kind_are_told(labelled):
 def test_no_picture_is_told():
     with pytest.raises(DataError, match="no picture to measure on"):
         Feed.of(SPEC, [])
+
+
+def test_a_model_of_a_fixed_batch_is_fed_the_same_picture_in_every_row(labelled):
+    dataset = labels_in([labelled], "yolov8")
+    one, three = (Feed.labelled(SPEC, dataset, rows) for rows in (1, 3))
+    for single, batch in zip(one.inputs, three.inputs, strict=True):
+        assert batch.shape == (3, 3, 64, 64)
+        assert all(np.array_equal(row, single[0]) for row in batch)

@@ -59,3 +59,22 @@ def test_top_1_is_that_of_a_classifier():
     assert outcome.name == "Top-1"
     assert outcome.quality([outcome.read({"o": np.array([[0.0, 3.0]], np.float32)}, 0)]) == 1
     assert outcome.quality([outcome.read({"o": np.array([[3.0, 0.0]], np.float32)}, 0)]) == 0
+
+
+def test_of_a_fixed_batch_the_first_answer_counts():
+    outcome = Outcome(MANIFEST, PLACES, [truth(0)], ("car", "bus"))
+    (one, other) = outputs(HERE)["o"], outputs(THERE)["o"]
+    assert outcome.quality([outcome.read({"o": np.concatenate([one, other])}, 0)]) == pytest.approx(1)
+
+
+def test_a_float_model_that_finds_nothing_has_nothing_to_lose():
+    outcome = Outcome(MANIFEST, PLACES, confidence=0.85)
+    faint, firm = ([outcome.read(outputs(rows), 0)] for rows in (THERE, HERE))
+    assert outcome.blind(faint) == "the float model finds nothing on these pictures with a confidence of 0.85"
+    assert outcome.blind(firm) == ""
+
+
+def test_a_float_model_that_is_always_wrong_has_nothing_to_lose():
+    outcome = Outcome(MANIFEST, PLACES, [truth(0)], ("car", "bus"))
+    assert outcome.blind([outcome.read(outputs(THERE), 0)]) == "the float model's mAP50-95 on these labels is 0"
+    assert outcome.blind([outcome.read(outputs(HERE), 0)]) == ""

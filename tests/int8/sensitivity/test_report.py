@@ -68,3 +68,20 @@ def test_a_column_that_does_not_vary_can_be_drawn(made):
     found = {"alone": [measure(0.0, 0.0)] * 2}
     same = report.Report("m", "", 1, "mse", "agreement", 1.0, 0.0, {}, report.grouped(groups, found, [1.0, 1.0]))
     ElementTree.fromstring(chart.draw(same))
+
+
+def fills(drops):
+    groups = [Group((f"t{i}",), (f"l{i}",), i, 1) for i in range(len(drops))]
+    found = {"alone": [measure(1.0, drop) for drop in drops]}
+    made = report.grouped(groups, found, [1.0] * len(drops))
+    root = ElementTree.fromstring(chart.draw(report.Report("m", "", 1, "mse", "mAP", 1.0, 0.0, {}, made)))
+    bars = [one for one in root.iter(f"{SVG}rect") if one.find(f"{SVG}title") is not None]
+    return [
+        bar.get("fill") == chart.WORST for bar in bars[-2 * len(drops) : -len(drops)]
+    ]  # the last row has the weight ranges
+
+
+def test_the_worst_three_stand_out_and_none_of_many_equals():
+    assert fills([0.1, 0.4, 0.2, 0.3, 0.0]) == [False, True, True, True, False]
+    assert fills([0.0] * 5) == [False] * 5
+    assert fills([0.0, 0.5, 0.0, 0.0, 0.0]) == [False, True, False, False, False]

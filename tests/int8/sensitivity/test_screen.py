@@ -43,3 +43,14 @@ def test_equal_channels_have_a_ratio_of_1(net):
 
 def test_channels_that_are_zero_throughout_do_not_count(net):
     assert ratios(net, [0, 0, 0, 0, 0, 1, 1, 7], 0)["second"] == pytest.approx(7, rel=1e-4)
+
+
+@pytest.mark.parametrize("group", [1, 2, 8])
+def test_channels_of_a_transposed_layer_are_those_of_all_its_groups(net, group):
+    x = net.layer("images", 3, 8, name="first")
+    weight = np.ones((8, 8 // group, 2, 2), np.float32)
+    weight[-1, -1] = 50  # of the last channel, which all inputs of the last group make
+    x = net.node("ConvTranspose", x, net.constant(weight), strides=[2, 2], group=group, name="up")
+    graph = graphs.prepare(net.model(net.conv(net.conv(x, 8, 8, name="next"), 8, 4, name="last")))
+    found = {one.name: ratio(graph, one) for one in groups(graph, plan(graph))}
+    assert found["next"] == pytest.approx(50)

@@ -95,3 +95,50 @@ def test_every_measure_is_told(bad):
     study.advance = lambda: told.append(1)
     list(study.all_but())
     assert len(told) == len(study.groups) + 1
+
+
+def test_without_the_plant_the_same_group_is_not_the_first(good):
+    """So the tests above can fail."""
+    study = good.study()
+    (group,) = (one for one in study.groups if good.tensor in one.tensors)
+    found = dict(study.alone())
+    better = [one.name for one in study.groups if found[one].whole["sqnr"] > found[group].whole["sqnr"]]
+    assert better
+
+
+def test_what_is_left_out_wins_back_and_what_is_taken_in_loses(study, bad):
+    """The signs: all three modes count what is lost as more."""
+    (worst,) = (group for group in study.groups if group.name == bad.name(study))
+    alone, won = dict(study.alone())[worst], dict(study.all_but())[worst]
+    everything = study.of([name for group in study.groups for name in group.tensors])
+    rest = study.of([name for group in study.groups if group is not worst for name in group.tensors])
+    for metric in ("mse", "cosine", "kl", "drop"):
+        assert 0 < alone.whole[metric] <= everything.whole[metric] * 1.2
+        assert won.whole[metric] == pytest.approx(everything.whole[metric] - rest.whole[metric], rel=0.02)
+        assert won.whole[metric] > 0
+    assert everything.whole["sqnr"] > rest.whole["sqnr"]
+    assert study.of([]).whole == {"mse": 0, "sqnr": -130, "cosine": pytest.approx(0, abs=1e-12), "kl": 0, "drop": 0}
+
+
+@pytest.mark.parametrize("mode", ["alone", "all_but"])
+def test_of_a_classifier_too_it_is_first_by_every_metric_of_its_scores(bad_classifier, mode):
+    study = bad_classifier.study()
+    found = {group.name: measure for group, measure in getattr(study, mode)()}
+    first = firsts(study, bad_classifier, found)
+    assert {metric: first[metric] for metric in ("mse", "sqnr", "cosine", "kl", "range")} == dict.fromkeys(
+        ("mse", "sqnr", "cosine", "kl", "range"), True
+    )
+    assert set(found[bad_classifier.name(study)].parts) == {"scores"}
+
+
+def test_the_divergence_of_a_classifier_is_that_of_its_softmax(bad_classifier, run):
+    study = bad_classifier.study()
+    group = next(group for group in study.groups if group.name == bad_classifier.name(study))
+    chosen = Scales({name: bad_classifier.scales.activations[name] for name in group.tensors})
+    models = [qdq.write(bad_classifier.graph, bad_classifier.placement, scales) for scales in (Scales(), chosen)]
+    expected = []
+    for picture in bad_classifier.feed.inputs:
+        logits = [next(iter(run(model, picture).values())).astype(np.float64).ravel() for model in models]
+        p, q = (np.exp(one - one.max()) / np.exp(one - one.max()).sum() for one in logits)
+        expected.append((p * np.log(p / q)).sum())
+    assert study.of(group.tensors).whole["kl"] == pytest.approx(np.mean(expected), rel=1e-2)
