@@ -115,8 +115,12 @@ class _Problem:
     def __init__(
         self, block: Block, placement: Placement, scales: Scales, exact: Pictures, rounded: Pictures, options: Options
     ) -> None:
-        self._exact, self._rounded, self._outputs, self._device = exact, rounded, block.outputs, options.device
+        self._outputs = block.outputs
         self.network = Network(block.part, block.outputs, placement, options.device)
+        self._count = len(exact)
+        self._exact, self._rounded = (
+            crops.Held(each, self.network.inputs, options.device) for each in (exact, rounded)
+        )
         self._scales = {
             name: torch.tensor(scales.activations[name], device=options.device)
             for name in self.network.pairs
@@ -129,17 +133,17 @@ class _Problem:
 
     def draw(self, random: np.random.Generator) -> Sample:
         """Return pictures, and windows of them."""
-        chosen = random.integers(len(self._exact), size=self._batch).tolist()
+        chosen = random.integers(self._count, size=self._batch).tolist()
         return chosen, crops.drawn(self._sides, self._batch, self._size, random) if self._size else []
 
     def loss(self, weights: Mapping[str, Tensor], sample: Sample) -> Tensor:
         """Return the squared error of the block's answers relative to their energy."""
-        names = self.network.inputs
         with torch.no_grad():
-            wanted = self.network.run(crops.stacked(self._exact, names, *sample, self._device))
-        made = self.network.run(crops.stacked(self._rounded, names, *sample, self._device), self._scales, weights)
+            wanted = self.network.run(self._exact.stacked(*sample))
+        made = self.network.run(self._rounded.stacked(*sample), self._scales, weights)
         for name in self._outputs:
-            self._energies.setdefault(name, max(float(wanted[name].square().mean()), 1e-30))
+            if name not in self._energies:  # asked of the device once
+                self._energies[name] = max(float(wanted[name].square().mean()), 1e-30)
         return sum(functional.mse_loss(made[name], wanted[name]) / self._energies[name] for name in self._outputs)
 
     def mean(self, weights: Mapping[str, Tensor], samples: Sequence[Sample]) -> float:

@@ -39,18 +39,31 @@ def drawn(
     return windows
 
 
-def stacked(
-    pictures: Sequence[Mapping[str, Array]],
-    names: Sequence[str],
-    chosen: Sequence[int],
-    windows: Sequence[tuple[slice, ...]],
-    device: "torch.device | str",
-) -> dict[str, Tensor]:
-    """Return tensors (N, ...) of the `chosen` pictures, each cut to its window; no windows: whole."""
-    made = {}
-    for name in names:
-        rows = [pictures[i][name] for i in chosen]
-        if windows:
-            rows = [row[:, :, *window] for row, window in zip(rows, windows, strict=True)]
-        made[name] = torch.from_numpy(np.concatenate(rows)).to(device)
-    return made
+class Held:
+    """Pictures, each a tensor by name, on the device if they take at most half of what is free there."""
+
+    def __init__(
+        self, pictures: Sequence[Mapping[str, Array]], names: Sequence[str], device: "torch.device | str"
+    ) -> None:
+        self._device = torch.device(device)
+        self._rows = [{name: torch.from_numpy(one[name]) for name in names} for one in pictures]
+        if sum(value.nbytes for row in self._rows for value in row.values()) <= _room(self._device):
+            self._rows = [{name: value.to(self._device) for name, value in row.items()} for row in self._rows]
+
+    def stacked(self, chosen: Sequence[int], windows: Sequence[tuple[slice, ...]]) -> dict[str, Tensor]:
+        """Return tensors (N, ...) of the `chosen` pictures, each cut to its window; no windows: whole."""
+        made = {}
+        for name in self._rows[0]:
+            rows = [self._rows[i][name] for i in chosen]
+            if windows:
+                rows = [row[:, :, *window] for row, window in zip(rows, windows, strict=True)]
+            made[name] = torch.cat(rows).to(self._device)
+        return made
+
+
+def _room(device: torch.device) -> int:
+    """Return the bytes that may be taken on `device`; nothing is copied to where it is already."""
+    if device.type != "cuda":
+        return 0
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free) // 2

@@ -24,12 +24,14 @@ from streamd.int8.refine import crops
 from streamd.int8.refine.checkpoint import Checkpoint, key
 from streamd.int8.refine.network import Network
 from streamd.int8.refine.student import Student, averages
+from streamd.int8.refine.units import units
 from streamd.int8.scales import Scales
 from streamd.int8.sensitivity.parts import last_tensors
 from streamd.int8.session import Array
 
 WARM_UP = 0.05  # of the steps
 STRIDE = 32  # pixels: windows begin where every level of a detector has a cell begin
+SEEN = 4  # pictures that units are taken from
 EVERY = 50  # steps between two checkpoints
 STATE = "training"
 
@@ -100,7 +102,10 @@ class _Training:
         self._options, self._inputs = options, [{graph.inputs[0]: one} for one in inputs]
         outputs = list(last_tensors(graph)) + (block_ends(graph, placement) if options.blocks else [])
         self._network = Network(graph, outputs, placement, options.device)
-        self._student = Student(self._network, placement, scales, learn_scales=options.learn_scales)
+        self._held = crops.Held(self._inputs, self._network.inputs, options.device)
+        layers = [node for node in self._network.layers if node.input[0] in scales.activations]
+        steps = units(graph, placement, layers, [self._held.stacked([i], []) for i in range(min(SEEN, len(inputs)))])
+        self._student = Student(self._network, placement, scales, steps, learn_scales=options.learn_scales)
         groups = [{"params": self._student.values, "lr": options.rate}]
         if self._student.steps:
             groups.append({"params": self._student.steps, "lr": 10 * options.rate})
@@ -165,19 +170,19 @@ class _Training:
         return self._student.written(graph)
 
     def _loss(self, chosen: Sequence[int], random: np.random.Generator) -> Tensor:
-        names = self._network.inputs
         windows = []
         if self._size:
-            sides = self._inputs[0][names[0]].shape[2:]
+            sides = self._inputs[0][self._network.inputs[0]].shape[2:]
             windows = crops.drawn(sides, len(chosen), self._size, random, STRIDE)
-        feeds = crops.stacked(self._inputs, names, chosen, windows, self._options.device)
+        feeds = self._held.stacked(chosen, windows)
         if random.random() < 0.5:
             feeds = {name: value.flip(-1) for name, value in feeds.items()}
         with torch.no_grad():
             wanted = self._network.run(feeds)
         made = self._student.run(feeds)
         for name, value in wanted.items():
-            self._spreads.setdefault(name, max(float(value.var()), 1e-12))
+            if name not in self._spreads:  # asked of the device once
+                self._spreads[name] = max(float(value.var()), 1e-12)
         parts = [functional.mse_loss(made[name], wanted[name]) / self._spreads[name] for name in wanted]
         return sum(parts) / len(parts)
 

@@ -1,10 +1,11 @@
 """A network under quantization-aware training: its weights, biases and scales as parameters, and back to numbers.
 
 It starts as plain quantization left it. The layers that stay in float, the head among them, are not trained. Tensors
-that share a scale share the parameter. Scales are trained as logarithms, so that one learning rate fits all.
+that share a scale share the parameter. Scales are trained as logarithms, weights and biases as what is added to them in
+units of their own (units.py), so that one learning rate fits all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -23,16 +24,30 @@ Parameters = dict[str, Tensor]
 
 
 class Student:
-    """`network` with parameters that begin at `scales`; `learn_scales` lets them move too."""
+    """`network` with parameters that begin at `scales`; `learn_scales` lets them move too.
 
-    def __init__(self, network: Network, placement: Placement, scales: Scales, *, learn_scales: bool = True) -> None:
+    `units` has for layers the unit of their weight and that of their bias; what it lacks is trained as it is.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        placement: Placement,
+        scales: Scales,
+        units: Mapping[str, tuple[Tensor, Tensor]] | None = None,
+        *,
+        learn_scales: bool = True,
+    ) -> None:
         self._network, self._scales = network, scales
         self._axes = {node.name: network.graph.weight_axis(node) or 0 for node in network.layers}
         self.layers = tuple(node for node in network.layers if node.input[0] in scales.activations)
         self._shared = {name: group[0] for group in placement.groups for name in group}
-        self.weights: Parameters = {node.name: network.weight(node.name).clone() for node in self.layers}
         biases = {node.name: network.bias(node.name) for node in self.layers}
-        self.biases: Parameters = {name: bias.clone() for name, bias in biases.items() if bias is not None}
+        self._weights = {node.name: network.weight(node.name) for node in self.layers}
+        self._biases = {name: bias for name, bias in biases.items() if bias is not None}
+        self._units = units or {}
+        self.weights: Parameters = {name: torch.zeros_like(value) for name, value in self._weights.items()}
+        self.biases: Parameters = {name: torch.zeros_like(value) for name, value in self._biases.items()}
         device = network.device
         self.logs: Parameters = {}
         for name in network.pairs:
@@ -58,10 +73,10 @@ class Student:
             if self._shared.get(name, name) in shared
         }
         weights = {}
-        for name, weight in self.weights.items():
+        for name, weight in self._now(self._weights, self.weights, 0).items():
             scale = along(as_half(self.weight_logs[name].exp()), self._axes[name], weight.ndim)
             weights[name] = quantized(weight, scale, -TOP, TOP)
-        return self._network.run(feeds, scales, weights, self.biases)
+        return self._network.run(feeds, scales, weights, self._now(self._biases, self.biases, 1))
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -71,16 +86,17 @@ class Student:
     def written(self, graph: Graph) -> tuple[Graph, Scales]:
         """Return a copy of `graph` with what was learned, and the scales; together they are what a writer takes."""
         made = _copy(graph)
+        weights, biases = self._now(self._weights, self.weights, 0), self._now(self._biases, self.biases, 1)
         scales = Scales(dict(self._scales.activations), dict(self._scales.bounds), {}, list(self._scales.remarks))
         for name in scales.activations:
             log = self.logs.get(self._shared.get(name, name))
             if log is not None:
                 scales.activations[name] = rounded(float(log.detach().exp()))
         for node in made.nodes:
-            if node.name not in self.weights:
+            if node.name not in weights:
                 continue
-            weight = _array(self.weights[node.name])
-            bias = _array(self.biases[node.name]) if node.name in self.biases else None
+            weight = _array(weights[node.name])
+            bias = _array(biases[node.name]) if node.name in biases else None
             _replace(made, node, 1, weight)
             if bias is not None:
                 _replace(made, node, 2, bias)
@@ -90,6 +106,14 @@ class Student:
             )
         made.index()
         return made, scales
+
+    def _now(self, first: Parameters, moved: Parameters, which: int) -> Parameters:
+        """Return weights (0) or biases (1) as they are now: as they were at `first`, and how far they `moved`."""
+        units = {name: both[which] for name, both in self._units.items()}
+        return {
+            name: torch.addcmul(value, moved[name], units[name]) if name in units else value + moved[name]
+            for name, value in first.items()
+        }
 
 
 def coded(weight: Array, axis: int, scale: F32, bias: Array | None, input_scale: float) -> tuple[I8, F32]:

@@ -1,5 +1,6 @@
 """A small model quantized plainly, and one operator in torch beside ONNX Runtime."""
 
+import importlib.util
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,15 @@ def quantized(model, pictures):
     placement = plan(graph)
     scales = choose(graph, placement, calibrate(graph, pictures), minmax)
     return SimpleNamespace(graph=graph, placement=placement, scales=scales, pictures=pictures)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Let torch compute on one thread: networks this small gain nothing by more, which wait for each other spinning."""
+    if importlib.util.find_spec("torch"):
+        import torch  # noqa: PLC0415 - some tests here do without
+
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

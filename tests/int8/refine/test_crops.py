@@ -22,7 +22,7 @@ def test_what_is_smaller_than_a_window_is_taken_whole():
 def test_pictures_are_cut_and_stacked():
     rows = [{"x": np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4) + 100 * i} for i in range(3)]
     windows = [(slice(0, 2), slice(0, 2)), (slice(2, 4), slice(1, 3))]
-    made = crops.stacked(rows, ["x"], [2, 0], windows, "cpu")["x"]
+    made = crops.Held(rows, ["x"], "cpu").stacked([2, 0], windows)["x"]
     assert made.shape == (2, 1, 2, 2)
     assert made[:, 0, 0, 0].tolist() == [200, 9]
 
