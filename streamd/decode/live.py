@@ -21,6 +21,9 @@ from streamd.decode.watch import Watch, patience_s
 # Enough to learn a camera's codec and size; FFmpeg's own 5 s would be spent on guessing the frame rate.
 # `fflags nobuffer` is left out on purpose: it throws the packets of the probe away, the first key frame among them.
 _PROBE = {"analyzeduration": "1000000", "probesize": "1000000", "fpsprobesize": "0"}
+# RTP tells when a picture is shown, not when it is decoded. FFmpeg would make that up before it lets go of the first
+# packet, by decoding seven frames or more (has_decode_delay_been_guessed in libavformat/demux.c); nobody here asks.
+_RTSP = {"allowed_media_types": "video", "max_ts_probe": "0"}
 _RECORDED = ("mov", "matroska", "hls", "dash", "avi")  # what HTTP serves of these arrives faster than it plays
 
 
@@ -63,7 +66,7 @@ class LiveSource:
     def _open(self, stop: Stop) -> Stream:
         options = dict(_PROBE)
         if self._address.scheme.startswith("rtsp"):
-            options |= {"rtsp_transport": self._camera.transport, "allowed_media_types": "video"}
+            options |= {"rtsp_transport": self._camera.transport, **_RTSP}
         began_ns = self._clock.monotonic_ns()
         timeouts = (self._camera.open_timeout, self._camera.read_timeout)
         try:

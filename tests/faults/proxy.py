@@ -15,6 +15,8 @@ from contextlib import suppress
 Tamper = Callable[[bytearray], bytes]  # one RTP packet, header and all; what is to travel on instead, empty for nothing
 
 _HEADER = 12  # bytes of an RTP header without extensions
+_FRAGMENT = 28  # RFC 6184, 5.8: a unit in parts, whose own type stands in the next byte
+_KEY = 5  # a slice of a key frame
 _ABORT = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: close by RST
 
 
@@ -150,6 +152,22 @@ def lose(share: float, seed: int = 0) -> Tamper:
     """Lose so many packets."""
     rng = random.Random(seed)
     return lambda packet: b"" if rng.random() < share else packet
+
+
+def begin(pictures: int) -> Tamper:
+    """Let through so many pictures of H.264, a key frame first, and lose all that comes before and after."""
+    left = pictures
+    begun = False
+
+    def tamper(packet: bytearray) -> bytes:
+        nonlocal left, begun
+        kind = packet[_HEADER + 1] & 31 if packet[_HEADER] & 31 == _FRAGMENT else packet[_HEADER] & 31
+        begun = begun or kind == _KEY
+        taken = packet if begun and left > 0 else b""
+        left -= begun and packet[1] >> 7  # the marker: the last packet of a picture
+        return taken
+
+    return tamper
 
 
 def shift(seconds: float) -> Tamper:
