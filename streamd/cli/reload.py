@@ -94,7 +94,7 @@ def _config(found: "Pages | None", pid: int) -> dict[str, Any] | None:
         status = pages.status(*found)
     except ClientError:
         return None
-    return dict(status["config"]) if status.get("pid") == pid else None
+    return dict(status["config"]) if status.get("pid") == pid and "config" in status else None
 
 
 @contextmanager
