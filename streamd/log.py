@@ -23,6 +23,8 @@ Level = Literal["debug", "info", "warning", "error"]
 
 FOLD_S = 10.0
 FOLD_KEYS = 1024
+FOLDED = {"camera", "model", "socket", "file"}  # what broken things, and strangers, have told over and over
+NAMED = (*sorted(FOLDED), "address", "stage", "state", "cause")
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # sd-daemon(3)
 
 
@@ -103,9 +105,8 @@ class Redact:
 class Fold:
     """Lets one of many equal messages through every `interval_s`; it tells how many were held back since the last.
 
-    Messages are equal when event, level, camera, model, stage, state and cause are. Only those that name a camera or
-    a model are folded, and none of level debug. What was held back at the end of a series is told with the next of its
-    kind.
+    Messages are equal when event, level and all of `NAMED` are. Only those that name one of `FOLDED` are folded, and
+    none of level debug. What was held back at the end of a series is told with the next of its kind.
     """
 
     def __init__(self, clock: Clock, interval_s: float = FOLD_S) -> None:
@@ -116,9 +117,9 @@ class Fold:
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         """Return the event, or raise `structlog.DropEvent`."""
-        if method == "debug" or not ("camera" in event or "model" in event):
+        if method == "debug" or not FOLDED & event.keys():
             return event
-        key = (method, *(str(event.get(part, "")) for part in ("event", "camera", "model", "stage", "state", "cause")))
+        key = (method, *(str(event.get(part, "")) for part in ("event", *NAMED)))
         held = self._hold(key)
         return {**event, "repeated": held} if held else event
 

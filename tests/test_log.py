@@ -109,6 +109,12 @@ def test_messages_of_different_origin_are_not_folded(out, other):
     assert len(lines(out)) == 2
 
 
+def test_a_stranger_who_knocks_over_and_over_does_not_fill_the_log(out, clock):
+    for address in 50 * ("192.0.2.1", "192.0.2.2"):
+        structlog.get_logger().warning("refused a client", socket="publish.video", address=address)
+    assert [line["address"] for line in lines(out)] == ["192.0.2.1", "192.0.2.2"]
+
+
 def test_messages_of_the_daemon_itself_are_not_folded(out):
     for _ in range(2):
         structlog.get_logger().info("reloaded")

@@ -114,6 +114,8 @@ def _uri(text: str, base: Path) -> str:
     word = text.partition(":")[0]
     if word in uri.LIVE and not (base / text).exists():
         return f"has no `//` after {word}:; write {word}://HOST/PATH"
+    if "@" in text and not (base / text).exists():  # it may hold a password
+        return "is neither an address nor a file that is there; write rtsp:// before an address"
     return missing(text, base)
 
 

@@ -1,7 +1,7 @@
 """From the bytes of a configuration file to plain values with their variables filled in, and back to places in it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,15 +40,31 @@ class Source:
         """Return the faults as findings, in file order, passwords hidden."""
         own = set(self.faults)
         kept = [fault for fault in dict.fromkeys(faults) if fault in own or fault.path not in self.unfilled]
-        found = [*self.again, *(self._finding(fault) for fault in kept)]
+        # the passwords of all that looks like an address, wherever it stands: also where none belongs
+        secrets = uri.forms(secret for text in _texts(self.tree) for secret in uri.secrets(text)) if kept else ()
+        found = [*self.again, *(self._finding(fault, secrets) for fault in kept)]
         return tuple(sorted(found, key=lambda finding: (finding.line, finding.column)))
 
-    def _finding(self, fault: Fault) -> Finding:
+    def _finding(self, fault: Fault, secrets: tuple[str, ...]) -> Finding:
         there = fault.path
         while there not in self.places:
             there = there[:-1]
         place = self.places[there]
-        return Finding(self.file, place.line, place.column, show(fault.path), uri.redact(fault.message), fault.severity)
+        key, said = (uri.redact(part, secrets) for part in (show(fault.path), fault.message))
+        return Finding(self.file, place.line, place.column, key, said, fault.severity)
+
+
+def _texts(tree: Value) -> Iterator[str]:
+    """Yield every text of a file, keys too."""
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield str(key)
+            yield from _texts(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _texts(value)
 
 
 def show(path: KeyPath) -> str:

@@ -115,5 +115,6 @@ class KeyList:
                 self._seen = seen
         except (OSError, ConfigError) as error:
             self._keys, self._seen = frozenset(), None
-            structlog.get_logger().error("no client is let in: its list cannot be read", reason=str(error))
+            said = "no client is let in: its list cannot be read"
+            structlog.get_logger().error(said, file=str(self._path), reason=str(error))
         return key in self._keys

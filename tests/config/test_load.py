@@ -313,3 +313,18 @@ def test_pages_that_mean_nothing_are_faults_as_ever(tmp_path, section):
     (tmp_path / "cams.yaml").write_text(f"metrics: {section}\n")
     with pytest.raises(ConfigError, match=r"cams.yaml:1:.*metrics"):
         config.pages(tmp_path / "cams.yaml", {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cameras:\n  rtsp://viewer:hid den@host/: {uri: clip.mp4, model: street}\n",
+        "cameras:\n  a: {uri: clip.mp4, model: 'rtsp://viewer:hid den@host/'}\n",
+        "cameras: 'rtsp://viewer:hid den@host/'\n",
+        "cameras:\n  a: {uri: 'viewer:hid den@host/stream', model: street}\n",
+    ],
+)
+def test_an_address_in_a_wrong_place_shows_no_password(load, text):
+    with pytest.raises(ConfigError) as error:
+        load(f"models:\n  street: {{path: street.onnx}}\n{text}")
+    assert "hid den" not in str(error.value) and "cameras" in str(error.value)
