@@ -26,6 +26,12 @@ def test_the_bundled_model_made_hard_answers_the_same_and_has_its_manifest(tmp_p
     assert after.sha256 != before.sha256
 
 
+@pytest.mark.parametrize("wrong", [("--ratio", "nan"), ("--ratio", 0.5), ("--places", 0), ("--seed", -1)])
+def test_a_number_that_means_nothing_is_a_usage_error(tmp_path, wrong):
+    assert invoke(BUNDLED, "--out", tmp_path / "hard.onnx", *wrong).exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

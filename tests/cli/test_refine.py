@@ -115,3 +115,34 @@ def test_a_device_that_is_not_there_is_told(made, tmp_path):
     done = quantize(made, tmp_path / "out", "--qat", "--device", "cuda:77")
     assert done.exit_code == 1
     assert "--device cuda:77: " in done.stderr
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_interrupted_before_anything_is_done_promises_nothing(made, tmp_path, monkeypatch, way):
+    pytest.importorskip("torch", reason="the extra `train` is not installed")
+    from streamd.int8.refine import adaround, distill  # noqa: PLC0415
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(adaround, "learn", stop)
+    monkeypatch.setattr(distill, "train", stop)
+    stopped = quantize(made, tmp_path / "out", f"--{way}", "--device", "cpu")
+    assert stopped.exit_code == 1
+    assert "interrupted" not in stopped.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_place_for_checkpoints_that_is_none_is_told_before_the_work(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    (tmp_path / "file").touch()
+    done = quantize(made, tmp_path / "out", "--qat", "--checkpoints", tmp_path / "file" / "kept")
+    assert done.exit_code == 1
+    assert (
+        done.stderr
+        == f"streamd: --checkpoints {tmp_path}/file/kept: {tmp_path}/file is no folder; name another folder\n"
+    )
+
+
+def test_a_rate_that_is_no_number_is_a_usage_error(made, tmp_path):
+    assert quantize(made, tmp_path / "out", "--qat", "--rate", "nan").exit_code == 2

@@ -1,5 +1,8 @@
 """`quantize --partial` and `--bias-correction` on a detector that plain INT8 ruins."""
 
+import re
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import onnx
@@ -8,7 +11,12 @@ from click.testing import CliRunner
 
 from streamd import cli, manifest
 from streamd.cli import quantize as command
+from streamd.cli import repair
+from streamd.errors import DataError
+from streamd.int8 import partial
 from streamd.int8.lint import lint
+from streamd.scenes import write_dataset
+from streamd.score import dataset
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +53,8 @@ def test_the_planted_layer_is_left_in_float_and_told(partly, bad):
     out, result = partly
     (layer,) = bad.graph.consumers[f"{bad.tensor}/spread"]
     assert layer.name in about(out)["left_in_float"]
-    assert f"in float: {layer.name}" in result.output
+    why = rf"in float: {re.escape(layer.name)}\n    alone in INT8 its noise is -\d+\.\d dB, the 1\. of \d+\n"
+    assert re.search(why, result.output)
     assert "all in INT8, " in result.output
 
 
@@ -67,7 +76,7 @@ def test_the_layers_left_out_are_not_quantized_in_either_file_and_both_are_clean
 
 def test_a_cap_that_is_too_low_is_told(folder, tmp_path):
     output = quantized(folder, tmp_path, "--partial", "--target-drop", 0, "--max-float", 0).output
-    assert "--target-drop 0 is not reached within --max-float 0" in output
+    assert "--target-drop 0 is not reached within --max-float 0; the head alone has 0.0" in output
     assert about(tmp_path)["left_in_float"] == []
 
 
@@ -98,3 +107,56 @@ def test_without_pictures_one_line_says_what_is_missing(folder, tmp_path, option
     assert result.exit_code == 1
     assert result.stderr.startswith(f"streamd: {option} ")
     assert len(result.stderr.splitlines()) == 1
+
+
+def refused(folder, out, *arguments):
+    result = quantized(folder, out, *arguments, code=1)
+    assert not (out / "net.trt.onnx").exists()
+    return str(result.exception)
+
+
+def test_a_judge_that_shows_nothing_is_refused(folder, tmp_path):
+    """Nothing could be lost on its pictures, so every target would hold."""
+    line = refused(folder, tmp_path, "--partial", "--confidence", 1)
+    assert line.startswith("--partial: the float model finds nothing on these pictures with a confidence of 1; name")
+
+
+def test_what_would_leave_nothing_in_int8_is_refused(folder, tmp_path, monkeypatch):
+    def all_of_them(ranked, judge, share, **_):
+        return partial.Found(list(ranked), judge(ranked), judge([]), share(ranked), share([]), reached=True)
+
+    monkeypatch.setattr(partial, "search", all_of_them)
+    line = refused(folder, tmp_path, "--partial", "--max-float", 1)
+    assert "net.onnx: --partial leaves no layer in INT8; take a larger --target-drop" in line
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """Eight pictures and their labels."""
+    folder = tmp_path_factory.mktemp("labelled")
+    write_dataset(folder, split="held-out", images=8, seed=0, width=128, height=96)
+    return folder
+
+
+@pytest.mark.parametrize(("part", "numbers"), [((0, 1), range(8)), ((0.5, 1), range(4, 8)), ((0, 0.25), range(2))])
+def test_labels_are_of_the_pictures_that_the_judge_shows(labelled, part, numbers):
+    piece = SimpleNamespace(manifest=SimpleNamespace(head="yolov8"))
+    every = sorted(truth.path for truth in dataset.read(labelled).truths)
+    found = repair.judged_labels(piece, {"judge": [labelled], "judge_part": part})
+    assert sorted(truth.path for truth in found.truths) == [every[i] for i in numbers]
+
+
+def test_a_judge_that_shows_no_labelled_picture_is_told(labelled):
+    piece = SimpleNamespace(manifest=SimpleNamespace(head="yolov8"))
+    with pytest.raises(DataError, match="--partial: no picture that --judge shows is labelled; widen --judge-part"):
+        repair.judged_labels(piece, {"judge": [labelled], "judge_part": (0.99, 1)})
+
+
+def test_a_judge_without_labels_has_none(folder):
+    piece = SimpleNamespace(manifest=SimpleNamespace(head="yolov8"))
+    assert repair.judged_labels(piece, {"judge": [folder / "pictures"], "judge_part": (0, 1)}) is None
+
+
+@pytest.mark.parametrize("option", ["--target-drop", "--max-float"])
+def test_no_number_is_a_usage_error(folder, tmp_path, option):
+    quantized(folder, tmp_path, "--partial", option, "nan", code=2)
