@@ -1,6 +1,9 @@
-"""What both benchmarks are tried on: the bundled street, and a sink that counts."""
+"""What daemons are tried on: the bundled street or its first frames, and sinks that count or keep."""
 
 import json
+from collections import defaultdict
+
+import av
 
 from streamd import bundled, config
 
@@ -24,6 +27,29 @@ class Counting:
 
     def wanted(self, camera):
         return False
+
+
+class Keeping(Counting):
+    """Keeps what was found, by camera."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = defaultdict(list)
+
+    def detections(self, frame, found, labels, model):
+        super().detections(frame, found, labels, model)
+        self.found[frame.camera].append(found)
+
+
+def cut(folder, frames):
+    """Write the first frames of the bundled clip to `clip.mp4` in a folder, and return that."""
+    with av.open(str(CLIP)) as whole, av.open(str(folder / "clip.mp4"), "w") as clip:
+        stream = clip.add_stream_from_template(whole.streams.video[0])
+        for number, packet in enumerate(whole.demux(video=0)):
+            if number < frames:
+                packet.stream = stream
+                clip.mux(packet)
+    return folder
 
 
 def street(folder, cameras, **models):

@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import av
 import numpy as np
 import pytest
 
@@ -13,6 +12,7 @@ from streamd.daemon import Daemon
 from streamd.errors import ModelError
 from streamd.line import lay
 from streamd.metrics import Metrics
+from tests.benched import CLIP, cut
 
 FRAMES = 12
 
@@ -46,16 +46,9 @@ class Sink:
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     """A folder with the first frames of the bundled clip."""
-    if not (bundled.folder("assets") / "street.mp4").exists():
+    if not CLIP.exists():
         pytest.skip("streamd/assets/street.mp4 is missing")
-    folder = tmp_path_factory.mktemp("line")
-    with av.open(str(bundled.folder("assets") / "street.mp4")) as whole, av.open(str(folder / "clip.mp4"), "w") as cut:
-        stream = cut.add_stream_from_template(whole.streams.video[0])
-        for number, packet in enumerate(whole.demux(video=0)):
-            if number < FRAMES:
-                packet.stream = stream
-                cut.mux(packet)
-    return folder
+    return cut(tmp_path_factory.mktemp("line"), FRAMES)
 
 
 def run(folder, **model):

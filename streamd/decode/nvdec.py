@@ -126,8 +126,8 @@ def open_context(video: VideoStream, gpu: Gpu) -> VideoCodecContext:
     place: dict[str, object] = {"primary_ctx": "0", "current_ctx": "1"}
     hardware = HWAccel("cuda", str(gpu.index), allow_software_fallback=True, options=place, is_hw_owned=True)
     try:
-        gpu.bind()
         with gpu.active():
+            gpu.bind()
             context = cast("VideoCodecContext", av.CodecContext.create(codec, "r", hwaccel=hardware))
     except av.FFmpegError as error:
         raise Unfit(f"FFmpeg cannot use cuda:{gpu.index}: {error.strerror}") from error
