@@ -5,6 +5,8 @@ import time
 
 from tests.faults.rig import resources
 
+SOAK_S = 8.0
+SOAK_MB_PER_H = 150.0  # so much in 8 s is a third of a MB; a warm daemon's was 70 at most, and 15 half a minute later
 SCENES = {"uri": "scenes:?width=160&height=128&fps=10"}
 
 
@@ -42,8 +44,25 @@ def come_and_go(rig, camera, cycles):
 
 
 def slope_mb_per_h(samples):
-    """The slope of memory by least squares; samples are pairs of seconds and MB."""
-    return statistics.linear_regression(*zip(*samples, strict=True)).slope * 3600
+    """The slope of memory by least squares; samples are pairs of seconds and resources."""
+    return statistics.linear_regression([at_s for at_s, _ in samples], [used[0] for _, used in samples]).slope * 3600
+
+
+def grown(samples, mb_per_h):
+    """What has grown over samples of seconds and resources, in words; nothing where all is well.
+
+    Memory by its slope; threads and open files by their medians in the first and the last third, so that what comes
+    and goes with a connection counts for nothing, and one left behind counts.
+    """
+    slope = slope_mb_per_h(samples)
+    found = [f"memory by {slope:+.2f} MB/h, not under {mb_per_h:g}"] if slope >= mb_per_h else []
+    third = max(1, len(samples) // 3)
+    for index, what in ((1, "threads"), (2, "open files")):
+        first, last = (
+            statistics.median(used[index] for _, used in part) for part in (samples[:third], samples[-third:])
+        )
+        found += [f"{what} from {first:g} to {last:g}"] if last > first else []
+    return found
 
 
 def watch(rig, seconds, every_s, disturb=lambda: None):

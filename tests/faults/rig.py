@@ -74,12 +74,10 @@ class Rig:
         part.replace(path)
         return path
 
-    def start(self):
-        """Start the daemon."""
+    def start(self, program=("-m", "streamd", "serve")):
+        """Start the daemon, or a program of Python's that is one but for what is wrong with it."""
         with (self.folder / "log").open("w") as log:
-            self.daemon = subprocess.Popen(
-                [sys.executable, "-m", "streamd", "serve", str(self.config())], stderr=log, cwd=self.folder
-            )
+            self.daemon = subprocess.Popen([sys.executable, *program, str(self.config())], stderr=log, cwd=self.folder)
         self._stack.callback(_end, self.daemon)
 
     def reload(self):

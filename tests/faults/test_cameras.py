@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from tests.faults.load import SOAK_MB_PER_H, SOAK_S, grown, watch
 from tests.faults.strikes import JPEG, LARGE, MOUNT, STRIKES, Scene
 
 pytestmark = [pytest.mark.rtsp, pytest.mark.timeout(180)]
@@ -54,6 +55,11 @@ def test_the_other_camera_has_noticed_nothing(scene):
     gaps = [b.seq - a.seq for a, b in itertools.pairwise(frames)]
     assert min(gaps) >= 1
     assert rig.sum("streamd_reconnects_total", "steady") == 0
+
+
+def test_nothing_grows_while_it_breaks_off_again_and_again(scene):
+    """A soak of seconds, by a daemon that all of the above has warmed: what leaks in minutes shows in it."""
+    assert grown(list(watch(scene.rig, SOAK_S, SOAK_S / 20, scene.proxy.reset)), SOAK_MB_PER_H) == []
 
 
 def test_neither_threads_nor_files_are_left_of_it_and_the_end_is_clean(scene):
