@@ -7,6 +7,8 @@ source.py     what a source is: `run_once(stop)` yields `Shot`s, straight on, an
 live.py       rtsp, rtsps, http, https         file.py    videos and images; `pictures` for the workshop
 scenes.py     drawn streets                    address.py where a URI points, and its password
 stream.py     one open container: packets in, shots out         picture.py  decoded frame -> Picture | Surface
+damage.py     what of it is not shown, and counted instead      gaps.py     H.264: pictures that never came
+h264.py       units, h264_sets.py parameter sets, h264_slices.py how slices begin, bits.py: what that takes
 decoder.py    NVDEC while that works, else the CPU              nvdec.py    NVDEC, and what it may decode
 timeline.py   rising timestamps                pace.py    real time from timestamps
 tempo.py      a frame rate that has changed    vigil.py   sees, while a read waits, that frames have stopped

@@ -104,7 +104,6 @@ def _shots(path: Path, shown: str, stats: Stats, hardware: Hardware | None = Non
 
 def _whole(stream: Stream, shown: str) -> Iterator[Shot]:
     stated_ns = _stated_end_ns(stream)
-    reached_ns: int | None = None
     count = 0
     try:
         for packet in stream.packets():
@@ -112,13 +111,11 @@ def _whole(stream: Stream, shown: str) -> Iterator[Shot]:
                 continue
             for shot in stream.decode(packet, 0):
                 count += 1
-                if shot.pts_ns is not None:
-                    reached_ns = max(reached_ns or 0, shot.pts_ns + shot.duration_ns)
                 yield shot
     except av.FFmpegError as error:
         raise explained(error, f"{shown}: breaks off after {count} frames") from error
-    if reached_ns is not None and stated_ns is not None and stated_ns - reached_ns > _SHORT_NS:
-        missing_s = (stated_ns - reached_ns) / 1e9
+    if stream.reached_ns is not None and stated_ns is not None and stated_ns - stream.reached_ns > _SHORT_NS:
+        missing_s = (stated_ns - stream.reached_ns) / 1e9
         raise StreamError(
             f"{shown}: breaks off after {count} frames, {missing_s:.1f} s before its end", cause="invalid"
         )

@@ -32,8 +32,8 @@ class Shot:
     """One picture as a source hands it over.
 
     `pts_ns` is the stream's own timestamp, None where it gives none; `duration_ns` is how long one frame nominally
-    lasts; `lost` counts the frames that were decoded and passed over since the shot before: damaged ones, and what is
-    built on them.
+    lasts; `lost` counts the frames that were passed over since the shot before, damaged ones and what is built on them,
+    and one for each gap where frames never came.
     """
 
     picture: Picture | Surface
@@ -71,8 +71,8 @@ class Stats:
     """What a camera counts from its start on. Written by the camera's thread, read by any."""
 
     decoded: int = 0  # frames handed on
-    corrupt: int = 0  # packets and frames the decoder found damaged, none of them handed on
-    skipped: int = 0  # whole frames passed over as they follow damaged ones, up to the next key frame
+    corrupt: int = 0  # packets and frames found damaged, none of them handed on, and gaps where frames never came
+    skipped: int = 0  # frames passed over as they follow damaged or missing ones, up to the next key frame or recovery
     jumps: int = 0  # timestamps that stepped and were re-anchored
     sessions: int = 0
     reconnects: Counter[Cause] = field(default_factory=Counter)

@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.stream import Stream as AnyStream
 from av.video.stream import VideoStream
 
+from streamd.decode.damage import Damage, Note
 from streamd.decode.decoder import Decoder, Hardware
 from streamd.decode.picture import ToPicture
 from streamd.decode.source import Cause, Shot, Stats, StreamError
@@ -66,10 +67,9 @@ class Stream:
         self._decoder = Decoder(video, live=live, hardware=hardware)
         self._picture = ToPicture(hardware.gpu if hardware else None)
         self._shown = shown
-        self._stats = stats
         self._waiting_for_key = live
-        self._lost = 0
-        self._patched = False  # whether what the decoder builds on was damaged
+        self._damage = Damage(video, stats)
+        self.reached_ns: int | None = None  # where the furthest frame ends, be it passed over or not
         self.video = video
         self.format = container.format.name
         rate = video.average_rate or video.guessed_rate
@@ -82,30 +82,21 @@ class Stream:
     def decode(self, packet: Packet, captured_at_ns: int) -> Iterator[Shot]:
         """Yield what `packet` of the video stream completes; an empty packet flushes the decoder.
 
-        Damage is counted, never shown: a frame the decoder calls corrupt is passed over, and so is what follows it up
-        to the next key frame, since decoders patch damage up and go on from what they made up.
+        Damage is counted, never shown (damage.py).
         """
         if packet.size:
             if self._waiting_for_key and not packet.is_keyframe:
                 return
             self._waiting_for_key = False
-            packet.opaque = (captured_at_ns, packet.is_corrupt)
+            packet.opaque = self._damage.note(packet, captured_at_ns)
         frames, damaged = self._decoder.decode(packet if packet.size else None)
         for _ in range(damaged):
-            self._damage()
+            self._damage.found()
         for frame in frames:
-            if isinstance(frame.opaque, tuple):  # what was noted on the packet that this frame came from
-                captured_at_ns, torn = frame.opaque
-            else:
-                torn = False
-            if torn or frame.is_corrupt:
-                self._damage()
-            elif self._patched and not frame.key_frame:
-                self._stats.skipped += 1
-                self._lost += 1
-            else:
-                self._patched = False
-                yield self._shot(frame, captured_at_ns)
+            note = frame.opaque if isinstance(frame.opaque, Note) else Note(captured_at_ns)
+            self._reach(frame)
+            if not self._damage.hides(frame, note):
+                yield self._shot(frame, note.captured_at_ns)
 
     def stated_end_ns(self) -> int | None:
         """Return when the video ends by a Matroska file, which states no track's length but in a tag.
@@ -123,22 +114,27 @@ class Stream:
         self._decoder.close()
         self._container.close()
 
-    def _shot(self, frame: av.VideoFrame, captured_at_ns: int) -> Shot:
+    def _reach(self, frame: av.VideoFrame) -> None:
+        pts_ns, lasts_ns = self._times(frame)
+        if pts_ns is not None:
+            self.reached_ns = max(self.reached_ns or 0, pts_ns + lasts_ns)
+
+    def _times(self, frame: av.VideoFrame) -> tuple[int | None, int]:
+        """Return a frame's timestamp and length."""
         base = frame.time_base or self.video.time_base
-        pts_ns = None if frame.pts is None or base is None else round(frame.pts * base * 1_000_000_000)
-        lasts = frame.duration and base is not None and round(frame.duration * base * 1_000_000_000)
+        if base is None:
+            return None, self.duration_ns
+        pts_ns = None if frame.pts is None else round(frame.pts * base * 1_000_000_000)
+        return pts_ns, round((frame.duration or 0) * base * 1_000_000_000) or self.duration_ns
+
+    def _shot(self, frame: av.VideoFrame, captured_at_ns: int) -> Shot:
         try:
             picture = self._picture(frame)
         except av.FFmpegError as error:
             what = f"{self._shown}: its pixel format {frame.format.name} cannot be turned into 8-bit 4:2:0"
             raise StreamError(what, cause="codec", mend="choose another format on the camera") from error
-        lost, self._lost = self._lost, 0
-        return Shot(picture, pts_ns, lasts or self.duration_ns, captured_at_ns, lost)
-
-    def _damage(self) -> None:
-        self._stats.corrupt += 1
-        self._lost += 1
-        self._patched = True
+        pts_ns, lasts_ns = self._times(frame)
+        return Shot(picture, pts_ns, lasts_ns, captured_at_ns, self._damage.lost())
 
 
 def open_stream(

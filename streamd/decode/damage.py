@@ -1,0 +1,84 @@
+"""Which frames are as they were sent. Damaged ones are never shown, nor is what is built on them.
+
+What is known of a packet before it is decoded travels through the decoder on the packet, and is judged in the order
+in which frames come out.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from streamd.decode.gaps import Gaps
+from streamd.decode.source import Stats
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is noted on a packet, and found again on the frame that comes of it."""
+
+    captured_at_ns: int
+    torn: bool = False  # by the container's word
+    gaps: int = 0  # in the frame numbers, up to and with this packet
+    whole: bool = False  # whether nothing from here on is built on what was before
+
+
+class Damage:
+    """The damage of one stream: found by the container, the decoder, or (of H.264) by what its packets say.
+
+    A damaged frame is passed over, and so is what follows it up to the next key frame, since decoders patch damage up
+    and go on from what they made up. A frame that comes after a missing one is passed over alike, up to the next key
+    frame or complete recovery.
+    """
+
+    def __init__(self, video: VideoStream, stats: Stats) -> None:
+        """Count in `stats`."""
+        context = video.codec_context
+        self._gaps = Gaps(context.extradata) if context.codec.canonical_name == "h264" else None
+        self._stats = stats
+        self._lost = 0
+        self._patched = False  # whether what the decoder builds on was damaged
+        self._counted = 0  # gaps that are in `_lost`
+        self._mended = 0  # gaps that nothing is built on any more
+
+    def note(self, packet: "Packet[Any]", captured_at_ns: int) -> Note:
+        """Return what is to be noted on a packet that the decoder is given."""
+        if self._gaps is None:
+            return Note(captured_at_ns, packet.is_corrupt)
+        before = self._gaps.count
+        whole = self._gaps.read(bytes(packet))
+        self._stats.corrupt += self._gaps.count - before
+        self._patched = self._patched or self._gaps.cold
+        return Note(captured_at_ns, packet.is_corrupt, self._gaps.count, whole)
+
+    def found(self) -> None:
+        """Count a frame or packet that is damaged."""
+        self._stats.corrupt += 1
+        self._lost += 1
+        self._patched = True
+        if self._gaps:
+            self._gaps.spoilt()
+
+    def hides(self, frame: VideoFrame, note: Note) -> bool:
+        """Return whether `frame` is not to be shown, and count it if so. Frames come in the order of output."""
+        if note.gaps > self._counted:  # what is missing came before
+            self._lost += note.gaps - self._counted
+            self._counted = note.gaps
+        if note.torn or frame.is_corrupt:
+            self.found()
+            return True
+        if note.whole or (frame.key_frame and self._gaps is None):
+            self._patched = False
+            self._mended = max(self._mended, note.gaps)
+        if not self._patched and note.gaps <= self._mended:
+            return False
+        self._stats.skipped += 1
+        self._lost += 1
+        return True
+
+    def lost(self) -> int:
+        """Return how many frames are known to have been lost since it was last asked."""
+        lost, self._lost = self._lost, 0
+        return lost
