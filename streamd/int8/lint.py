@@ -11,18 +11,15 @@ from typing import Literal
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-from streamd.int8.bodies import redirect
-from streamd.int8.graph import FLOATS, Array, Graph, attribute
-from streamd.int8.head import Head, find
 from streamd.int8.opset import NEEDED
 from streamd.int8.placement import TRANSPARENT, carries, moved
 from streamd.int8.scales import SMALLEST
+from streamd.int8.view import DQ, Q, View
 
 Severity = Literal["error", "warning"]
 Runtime = Literal["tensorrt", "onnxruntime"]
-Q, DQ = "QuantizeLinear", "DequantizeLinear"
 REFUSED = {"uint8", "int16", "uint16", "uint4"}  # types of codes
 INTEGER = ("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QAttention", "QGemm")
 
@@ -43,71 +40,13 @@ class Finding:
 
 def lint(model: onnx.ModelProto, runtime: Runtime = "tensorrt") -> list[Finding]:
     """Return the findings on `model`, errors first."""
-    view = _View(model)
+    view = View(model)
     rules = RULES if runtime == "tensorrt" else EVERYWHERE
     found = [finding for rule in rules for finding in rule(view)]
     return sorted(found, key=lambda finding: finding.severity != "error")
 
 
-class _View:
-    """A quantized graph without its casts between float types, and the same graph with its Q and DQ left out too."""
-
-    def __init__(self, model: onnx.ModelProto) -> None:
-        copy = _without_casts(model)
-        self.graph = Graph(copy)
-        self.graph.settle_constants()
-        for i, node in enumerate(copy.graph.node):
-            node.name = node.name or f"{node.op_type}_{i}"
-        self.graph.index()
-        self.opset = next((entry.version for entry in copy.opset_import if entry.domain in {"", "ai.onnx"}), 0)
-        self.pairs = [node for node in self.graph.nodes if node.op_type in {Q, DQ}]
-        self.bare = Graph(_stripped(self.graph))
-        self.head: Head = find(self.bare)
-
-    def scale(self, node: NodeProto) -> Array | None:
-        """Return the scale of a Q or DQ; None where it is computed."""
-        return self.graph.constant(node.input[1])
-
-    def zero(self, node: NodeProto) -> Array | None:
-        return self.graph.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
-
-    def codes(self, node: NodeProto) -> str:
-        """Return the type of the codes that a Q makes or a DQ reads; nothing where a DQ has it from its Q."""
-        known = (
-            self.zero(node) if node.op_type == Q or self.zero(node) is not None else self.graph.constant(node.input[0])
-        )
-        if known is not None:
-            return str(known.dtype)
-        if node.op_type == DQ:
-            return ""
-        made = int(str(attribute(node, "output_dtype", 0))) or TensorProto.UINT8  # which is ONNX's own
-        return str(helper.tensor_dtype_to_np_dtype(made))
-
-    def source(self, tensor: str) -> NodeProto | None:
-        """Return the DQ that `tensor` comes from, through nodes that only move values; None where there is none."""
-        node = self.graph.producer.get(tensor)
-        while node is not None and node.op_type in TRANSPARENT:
-            node = self.graph.producer.get(node.input[0])
-        return node if node is not None and node.op_type == DQ else None
-
-    def sinks(self, tensor: str) -> list[NodeProto]:
-        """Return the Q that read `tensor`, through nodes that only move values."""
-        found = []
-        for node in self.graph.consumers[tensor]:
-            if node.op_type == Q:
-                found.append(node)
-            elif node.op_type in TRANSPARENT:
-                found += [sink for name in node.output for sink in self.sinks(name)]
-        return found
-
-    def is_answered(self, q: NodeProto) -> bool:
-        """Whether what `q` quantizes goes into an answer; a feature may be answered in float, and quantized beside."""
-        names = [name for dq in self.graph.consumers[q.output[0]] for name in dq.output]
-        readers = [reader for name in names for reader in self.graph.consumers[name]]
-        return not self.head.decode.isdisjoint(r.name for r in readers) or not set(names).isdisjoint(self.graph.outputs)
-
-
-def _absurd_scale(view: _View) -> Iterator[Finding]:
+def _absurd_scale(view: View) -> Iterator[Finding]:
     for node in view.pairs:
         scale = view.scale(node)
         if scale is not None and not (np.isfinite(scale) & (scale > 0)).all():
@@ -115,7 +54,7 @@ def _absurd_scale(view: _View) -> Iterator[Finding]:
             yield Finding("error", "absurd-scale", node.name, why, "calibrate again; a tensor of zeros is scaled for 1")
 
 
-def _half_scale_below_19(view: _View) -> Iterator[Finding]:
+def _half_scale_below_19(view: View) -> Iterator[Finding]:
     for node in view.pairs:
         scale = view.graph.initializers.get(node.input[1])
         if scale is not None and scale.data_type == TensorProto.FLOAT16 and view.opset < NEEDED:
@@ -123,7 +62,7 @@ def _half_scale_below_19(view: _View) -> Iterator[Finding]:
             yield Finding("error", "half-scale", node.name, why, f"raise the opset to {NEEDED}")
 
 
-def _subnormal_scale(view: _View) -> Iterator[Finding]:
+def _subnormal_scale(view: View) -> Iterator[Finding]:
     for node in view.pairs:
         scale = view.scale(node)
         if scale is not None and scale.dtype == np.float16 and ((scale > 0) & (scale < SMALLEST)).any():
@@ -131,7 +70,7 @@ def _subnormal_scale(view: _View) -> Iterator[Finding]:
             yield Finding("warning", "subnormal-scale", node.name, why, f"round scales to {SMALLEST:.3g} or more")
 
 
-def _duplicates(view: _View) -> Iterator[Finding]:
+def _duplicates(view: View) -> Iterator[Finding]:
     readers: dict[str, list[str]] = defaultdict(list)
     for node in view.pairs:
         if node.op_type == Q:
@@ -142,7 +81,7 @@ def _duplicates(view: _View) -> Iterator[Finding]:
             yield Finding("warning", "duplicate-pair", names[1], why, "let all readers share one pair")
 
 
-def _quantized_output(view: _View) -> Iterator[Finding]:
+def _quantized_output(view: View) -> Iterator[Finding]:
     for output in view.graph.outputs:
         node = view.source(output) or view.graph.producer.get(output)
         if node is not None and node.op_type in {Q, DQ}:
@@ -150,7 +89,7 @@ def _quantized_output(view: _View) -> Iterator[Finding]:
             yield Finding("error", "quantized-output", node.name, why, "take the pair away")
 
 
-def _box_and_score(view: _View) -> Iterator[Finding]:
+def _box_and_score(view: View) -> Iterator[Finding]:
     for node in view.graph.nodes:
         if node.op_type == "Concat" and node.name in view.head.decode:
             quantized = [name for name in node.input if view.source(name) is not None]
@@ -159,21 +98,21 @@ def _box_and_score(view: _View) -> Iterator[Finding]:
                 yield Finding("error", "box-and-score-concat", node.name, why, "leave the decoding in floating point")
 
 
-def _quantized_head(view: _View) -> Iterator[Finding]:
+def _quantized_head(view: View) -> Iterator[Finding]:
     for node in view.graph.nodes:
         if node.name in view.head.last and view.source(node.input[0]) is not None:
             why = "it is a last layer, whose answers need more than 256 steps"
             yield Finding("warning", "quantized-head", node.name, why, "leave the last layers in floating point")
 
 
-def _integer_operators(view: _View) -> Iterator[Finding]:
+def _integer_operators(view: View) -> Iterator[Finding]:
     for node in view.graph.nodes:
         if node.op_type.startswith("QLinear") or node.op_type in INTEGER:
             why = f"TensorRT does not know {node.op_type}"
             yield Finding("error", "integer-operator", node.name, why, "write Q/DQ around the float operator")
 
 
-def _zero_point(view: _View) -> Iterator[Finding]:
+def _zero_point(view: View) -> Iterator[Finding]:
     for node in view.pairs:
         zero, kind = view.zero(node), view.codes(node)
         if kind in REFUSED or (zero is not None and zero.any()):
@@ -184,7 +123,7 @@ def _zero_point(view: _View) -> Iterator[Finding]:
             yield Finding("error", "zero-point", node.name, why, "quantize symmetrically, to int8")
 
 
-def _per_channel_activation(view: _View) -> Iterator[Finding]:
+def _per_channel_activation(view: View) -> Iterator[Finding]:
     for node in view.pairs:
         scale = view.scale(node)
         if node.op_type == Q and scale is not None and scale.size > 1 and node.input[0] not in view.graph.initializers:
@@ -192,7 +131,7 @@ def _per_channel_activation(view: _View) -> Iterator[Finding]:
             yield Finding("error", "per-channel-activation", node.name, why, "give the tensor one scale")
 
 
-def _quantized_bias(view: _View) -> Iterator[Finding]:
+def _quantized_bias(view: View) -> Iterator[Finding]:
     for node in view.graph.nodes:
         if node.op_type in {"Conv", "ConvTranspose", "Gemm"} and len(node.input) > 2:
             source = view.source(node.input[2])
@@ -201,7 +140,7 @@ def _quantized_bias(view: _View) -> Iterator[Finding]:
                 yield Finding("error", "quantized-bias", node.name, why, "leave the bias in floating point")
 
 
-def _apart_from_dequantize(view: _View) -> Iterator[Finding]:
+def _apart_from_dequantize(view: View) -> Iterator[Finding]:
     for node in view.pairs:
         others = [
             reader.op_type
@@ -214,7 +153,7 @@ def _apart_from_dequantize(view: _View) -> Iterator[Finding]:
             yield Finding("error", "codes-without-dq", node.name, why, "put a DequantizeLinear after it")
 
 
-def _unequal_scales(view: _View) -> Iterator[Finding]:
+def _unequal_scales(view: View) -> Iterator[Finding]:
     for node in view.graph.nodes:
         if not carries(view.bare, node) or (node.op_type == "Add" and len(node.input) != 2):
             continue
@@ -227,7 +166,7 @@ def _unequal_scales(view: _View) -> Iterator[Finding]:
             yield Finding("warning", "unequal-scales", node.name, why, "give them one scale, the largest")
 
 
-def _inside_activation(view: _View) -> Iterator[Finding]:
+def _inside_activation(view: View) -> Iterator[Finding]:
     for node in view.pairs:
         maker = view.graph.producer.get(node.input[0]) if node.op_type == Q else None
         if maker is None or maker.op_type not in {"Conv", "ConvTranspose", "Gemm"}:
@@ -240,7 +179,7 @@ def _inside_activation(view: _View) -> Iterator[Finding]:
             yield Finding("warning", "inside-activation", node.name, why, "quantize after the activation")
 
 
-def _single_precision(view: _View) -> Iterator[Finding]:
+def _single_precision(view: View) -> Iterator[Finding]:
     floats = [node for node in view.bare.nodes if view.bare.weight_axis(node) is not None]
     half = any(tensor.data_type == TensorProto.FLOAT16 for tensor in view.graph.initializers.values())
     for node in floats:
@@ -251,64 +190,10 @@ def _single_precision(view: _View) -> Iterator[Finding]:
             return
 
 
-Rule = Callable[[_View], Iterator[Finding]]
+Rule = Callable[[View], Iterator[Finding]]
 EVERYWHERE: tuple[Rule, ...] = (_absurd_scale, _half_scale_below_19, _duplicates, _quantized_output, _box_and_score,
                                 _quantized_head)  # fmt: skip
 RULES: tuple[Rule, ...] = (
     *EVERYWHERE, _subnormal_scale, _integer_operators, _zero_point, _per_channel_activation, _quantized_bias,
     _apart_from_dequantize, _unequal_scales, _inside_activation, _single_precision,
 )  # fmt: skip
-
-
-def _without_casts(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model without Cast to a float type, which a file of two types has around every pair."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.node[:]
-    instead: dict[str, str] = {}
-    codes = {name for node in model.graph.node if node.op_type == Q for name in node.output}
-    for node in model.graph.node:
-        if node.op_type == "Cast" and attribute(node, "to", 0) in FLOATS and node.input[0] not in codes:
-            instead[node.output[0]] = instead.get(node.input[0], node.input[0])
-        else:
-            kept = copy.graph.node.add()
-            kept.CopyFrom(node)
-            kept.input[:] = [instead.get(name, name) for name in node.input]
-            redirect(kept, instead)
-    for output in copy.graph.output:
-        output.name = instead.get(output.name, output.name)
-    return copy
-
-
-def _stripped(graph: Graph) -> onnx.ModelProto:
-    """Return the model without its Q and DQ: their readers read what was quantized, or the constant it stands for."""
-    model = onnx.ModelProto()
-    model.CopyFrom(graph.model)
-    instead: dict[str, str] = {}
-    nodes = []
-    for node in graph.nodes:
-        copy = NodeProto.FromString(node.SerializeToString())
-        copy.input[:] = [instead.get(name, name) for name in copy.input]
-        redirect(copy, instead)
-        if node.op_type not in {Q, DQ}:
-            nodes.append(copy)
-        elif copy.input[0] in graph.initializers and node.op_type == DQ:
-            model.graph.initializer.append(_dequantized(graph, node, copy.input[0]))
-        else:
-            instead[node.output[0]] = copy.input[0]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    for output in model.graph.output:
-        output.name = instead.get(output.name, output.name)
-    return model
-
-
-def _dequantized(graph: Graph, node: NodeProto, name: str) -> TensorProto:
-    codes, scale = graph.constant(name), graph.constant(node.input[1])
-    value = np.asarray(codes, np.float32)
-    if scale is not None and codes is not None and codes.dtype.kind in "iu":
-        axis = int(str(attribute(node, "axis", 1))) if scale.ndim else 0
-        value = value * scale.astype(np.float32).reshape(
-            [-1 if i == axis and scale.size > 1 else 1 for i in range(value.ndim)]
-        )
-    return numpy_helper.from_array(value, node.output[0])

@@ -111,26 +111,21 @@ def _square(plan: Plan, rng: np.random.Generator) -> list[Actor]:
     low, size = (-plan.left.line - 3, z0 - 4), (plan.left.line + plan.right.line + 6, min(z1, 60.0) - z0 + 8)
     actors: list[Actor] = []
     for _ in range(int(rng.integers(5, 22))):
-        speed = float(rng.uniform(0.9, 1.7))
-        path = Strolling(
-            (float(rng.uniform(0, size[0])), float(rng.uniform(0, size[1]))),
-            float(rng.uniform(0, 2 * math.pi)),
-            speed,
-            low,
-            size,
-        )
+        path, speed = _crossing(low, size, (0.9, 1.7), rng)
         actors.append(Actor(PERSON, path, _walker(Person.drawn(rng), speed, rng)))
     for _ in range(int(rng.integers(0, 6))):
-        speed = float(rng.uniform(2.5, 5))
-        path = Strolling(
-            (float(rng.uniform(0, size[0])), float(rng.uniform(0, size[1]))),
-            float(rng.uniform(0, 2 * math.pi)),
-            speed,
-            low,
-            size,
-        )
+        path, speed = _crossing(low, size, (2.5, 5), rng)
         actors += _rider(path, speed, rng)
     return actors
+
+
+def _crossing(
+    low: tuple[float, float], size: tuple[float, float], speeds: tuple[float, float], rng: np.random.Generator
+) -> tuple[Strolling, float]:
+    """Return a way across the place of `size` at `low`, from anywhere in any direction, and the speed in m/s."""
+    speed = float(rng.uniform(*speeds))
+    start = float(rng.uniform(0, size[0])), float(rng.uniform(0, size[1]))
+    return Strolling(start, float(rng.uniform(0, 2 * math.pi)), speed, low, size), speed
 
 
 def _rider(where: Callable[[float], tuple[float, float, float]], speed: float, rng: np.random.Generator) -> list[Actor]:

@@ -1,12 +1,17 @@
-"""Graphs with what float16 cannot hold or ONNX gives no float16; the detector's own half file is in test_qdq.py."""
+"""Graphs with what float16 cannot hold or ONNX gives no float16, and the half file of the small detector."""
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from streamd.int8 import graph as graphs
+from streamd.int8 import qdq
+from streamd.int8.calibrate import calibrate
 from streamd.int8.half import to_half
+from streamd.int8.placement import plan
+from streamd.int8.scales import choose
+from streamd.int8.thresholds import minmax
 
 FLOAT = TensorProto.FLOAT
 
@@ -109,3 +114,60 @@ def test_what_comes_after_an_operator_of_others_stays_in_float32(net, run, pictu
     expected = run(graph.model, pictures[0])
     for name, value in run(half, pictures[0]).items():
         np.testing.assert_allclose(value, expected[name], rtol=0.01, atol=0.01)
+
+
+class Written:
+    """The small detector as it is written for TensorRT in single precision."""
+
+    def __init__(self, model, pictures):
+        graph = graphs.prepare(model)
+        placement = plan(graph)
+        self.decode = placement.head.decode
+        self.model = qdq.write(graph, placement, choose(graph, placement, calibrate(graph, pictures), minmax))
+
+
+@pytest.fixture(scope="module")
+def written(detector_model, pictures):
+    return Written(detector_model, pictures)
+
+
+def constants(model):
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def close(a, b, limit):
+    return np.abs(a - b).max() <= limit * np.abs(a).max()
+
+
+def test_the_half_file_takes_and_gives_float_and_answers_alike(written, pictures, run):
+    single = written.model
+    half = to_half(single, "net", written.decode)
+    onnx.checker.check_model(half, full_check=True)
+    assert {value.type.tensor_type.elem_type for value in [*half.graph.input, *half.graph.output]} == {
+        TensorProto.FLOAT
+    }
+    (a,), (b,) = (run(model, pictures[0]).values() for model in (single, half))
+    assert close(a, b, 0.05)
+
+
+def test_the_half_file_has_the_same_scales_in_single_precision(written):
+    single, half = constants(written.model), constants(to_half(written.model, "net"))
+    scales = [name for name in single if name.endswith("/scale")]
+    assert scales
+    for name in scales:
+        assert half[name].dtype == np.float32
+        assert np.array_equal(half[name], single[name])
+
+
+def test_onnx_runtime_runs_the_half_file_with_all_its_fusions(written, pictures, run):
+    half = to_half(written.model, "net", written.decode)
+    (a,), (b,) = (run(half, pictures[0], fused=fused).values() for fused in (False, True))
+    assert close(a, b, 0.05)
+
+
+def test_decoding_stays_in_single_precision(written):
+    half = to_half(written.model, "net", written.decode)
+    types = {v.name: v.type.tensor_type.elem_type for v in onnx.shape_inference.infer_shapes(half).graph.value_info}
+    softmax = next(node for node in half.graph.node if node.op_type == "Softmax")
+    conv = next(node for node in half.graph.node if node.name == "box0_last")
+    assert (types[softmax.output[0]], types[conv.output[0]]) == (TensorProto.FLOAT, TensorProto.FLOAT16)

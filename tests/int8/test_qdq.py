@@ -5,9 +5,8 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from streamd.int8 import graph as graphs
-from streamd.int8 import qdq, softmax
+from streamd.int8 import qdq
 from streamd.int8.calibrate import calibrate
-from streamd.int8.half import to_half
 from streamd.int8.placement import plan
 from streamd.int8.scales import choose
 from streamd.int8.thresholds import minmax
@@ -175,40 +174,6 @@ def test_a_classifier_keeps_its_answer(classifier, run):
         assert close(expected, got, 0.1)
 
 
-def test_the_half_file_takes_and_gives_float_and_answers_alike(detector, pictures, run):
-    single = detector.write()
-    half = to_half(single, "net", detector.placement.head.decode)
-    onnx.checker.check_model(half, full_check=True)
-    assert {value.type.tensor_type.elem_type for value in [*half.graph.input, *half.graph.output]} == {
-        TensorProto.FLOAT
-    }
-    (a,), (b,) = (run(model, pictures[0]).values() for model in (single, half))
-    assert close(a, b, 0.05)
-
-
-def test_the_half_file_has_the_same_scales_in_single_precision(detector):
-    single, half = values(detector.write()), values(to_half(detector.write(), "net"))
-    scales = [name for name in single if name.endswith("/scale")]
-    assert scales
-    for name in scales:
-        assert half[name].dtype == np.float32
-        assert np.array_equal(half[name], single[name])
-
-
-def test_onnx_runtime_runs_the_half_file_with_all_its_fusions(detector, pictures, run):
-    half = to_half(detector.write(), "net", detector.placement.head.decode)
-    (a,), (b,) = (run(half, pictures[0], fused=fused).values() for fused in (False, True))
-    assert close(a, b, 0.05)
-
-
-def test_decoding_stays_in_single_precision(detector):
-    half = to_half(detector.write(), "net", detector.placement.head.decode)
-    types = {v.name: v.type.tensor_type.elem_type for v in onnx.shape_inference.infer_shapes(half).graph.value_info}
-    softmax = nodes(half, "Softmax")[0]
-    conv = next(node for node in half.graph.node if node.name == "box0_last")
-    assert (types[softmax.output[0]], types[conv.output[0]]) == (TensorProto.FLOAT, TensorProto.FLOAT16)
-
-
 def test_the_cpu_file_leaves_a_layer_of_few_channels_in_float(detector):
     model = detector.write(qdq.CPU)
     (stem,) = (node for node in model.graph.node if node.name == "stem")
@@ -216,26 +181,8 @@ def test_the_cpu_file_leaves_a_layer_of_few_channels_in_float(detector):
     assert "stem/weight/quantized" not in values(model)
 
 
-def test_the_cpu_file_writes_out_a_softmax_across_an_inner_axis(detector, pictures, run):
-    model = detector.write(qdq.CPU)
-    assert not nodes(model, "Softmax")
-    made = softmax.written_out(onnx.helper.make_node("Softmax", ["x"], ["y"], "soft"), 1)
-    value = onnx.helper.make_tensor_value_info
-    ends = [value("x", TensorProto.FLOAT, [2, 5, 3])], [value("y", TensorProto.FLOAT, None)]
-    alone = onnx.helper.make_graph(list(made[1]), "alone", *ends, [made[0]])
-    x = np.random.default_rng(0).normal(scale=50, size=(2, 5, 3)).astype(np.float32)
-    model = onnx.helper.make_model(alone, opset_imports=[onnx.helper.make_opsetid("", 19)], ir_version=9)
-    (got,) = run(model, x).values()
-    power = np.exp(x - x.max(axis=1, keepdims=True))
-    np.testing.assert_allclose(got, power / power.sum(axis=1, keepdims=True), atol=1e-6)
-
-
-@pytest.mark.parametrize(("axis", "expected"), [(1, 1), (-2, -2), (2, None), (-1, None)])
-def test_a_softmax_along_the_last_axis_is_left(net, axis, expected):
-    x = net.node("Reshape", net.conv("images", 3, 4), net.constant(np.array([4, 64, 64], np.int64)))
-    graph = graphs.prepare(net.model(net.node("Relu", net.node("Softmax", x, axis=axis, name="soft"))))
-    (node,) = (node for node in graph.nodes if node.name == "soft")
-    assert softmax.inner_axis(graph, node) == expected
+def test_the_cpu_file_writes_out_a_softmax_across_an_inner_axis(detector):
+    assert not nodes(detector.write(qdq.CPU), "Softmax")
 
 
 def test_what_a_kept_layer_reads_is_not_quantized_on_the_way_in_the_cpu_file(detector_model, pictures, run):
@@ -318,14 +265,6 @@ def test_the_head_reads_a_part_of_a_feature_in_float_in_both_files(net, pictures
     for profile in (qdq.TENSORRT, qdq.CPU):
         (node,) = (node for node in made.write(profile).graph.node if node.name == "part")
         assert node.input[0] == x
-
-
-def test_a_softmax_of_unknown_rank_is_left(net):
-    x = net.node("Softmax", net.conv("images", 3, 4), axis=1)
-    graph = graphs.prepare(net.model(net.node("Relu", x)))
-    for value in graph.model.graph.value_info:  # as after a loop
-        value.type.tensor_type.ClearField("shape")
-    assert [softmax.inner_axis(graph, node) for node in graph.nodes if node.op_type == "Softmax"] == [None]
 
 
 def test_a_layer_that_gives_next_to_nothing_has_a_scale_that_can_be_divided_by(detector):
