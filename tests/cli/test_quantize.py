@@ -46,12 +46,18 @@ def small_model():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
+def put(model, path):
+    """Write a model and its manifest."""
+    path.write_bytes(model)
+    manifest.save(Manifest("classify", tuple("abcd"), Input("images", 16, 16)), path)
+    return path
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, small_model):
     """A model with its manifest, eight pictures, and a calibration."""
     folder = tmp_path_factory.mktemp("made")
-    (folder / "net.onnx").write_bytes(small_model.SerializeToString())
-    manifest.save(Manifest("classify", tuple("abcd"), Input("images", 16, 16)), folder / "net.onnx")
+    put(small_model.SerializeToString(), folder / "net.onnx")
     (folder / "pictures").mkdir()
     random = np.random.default_rng(0)
     for i in range(8):
@@ -86,6 +92,11 @@ def content(folder):
     return {path.name for path in folder.iterdir()}
 
 
+def from_seen(made, out, *options):
+    """Return the words of a `quantize` that needs no pictures."""
+    return ("quantize", made / "net.onnx", "--calibration", made / "seen", "--method", "mse", "--out", out, *options)
+
+
 @pytest.mark.parametrize("out", ["missing/seen", "file/seen", "x" * 300])
 def test_calibrate_checks_its_place_first(made, tmp_path, forbidden, out):
     (tmp_path / "file").touch()
@@ -117,23 +128,13 @@ def test_quantize_checks_its_places_first(made, tmp_path, forbidden, options, me
     os.mkfifo(tmp_path / "pipe")
     places = [value if value[0] in "-1" else tmp_path / value for value in options]
     before = content(tmp_path)
-    line = refused("quantize", made / "net.onnx", "--calibration", made / "seen", "--method", "mse", *places)
+    line = refused(*from_seen(made, tmp_path / "unused", *places))
     assert message.format(tmp_path, tmp_path) in line
     assert content(tmp_path) == before
 
 
 def test_a_cache_may_stand_beside_the_files_in_a_folder_that_is_made(made, tmp_path):
-    options = (
-        "--calibration",
-        made / "seen",
-        "--method",
-        "mse",
-        "--out",
-        tmp_path / "o",
-        "--write-cache",
-        tmp_path / "o/c",
-    )
-    assert streamd("quantize", made / "net.onnx", *options).exit_code == 0
+    assert streamd(*from_seen(made, tmp_path / "o", "--write-cache", tmp_path / "o/c")).exit_code == 0
     assert content(tmp_path / "o") == {"net.trt.onnx", "net.trt.json", "net.cpu.onnx", "net.cpu.json", "c"}
 
 
@@ -154,8 +155,7 @@ def test_a_cache_may_stand_beside_the_files_in_a_folder_that_is_made(made, tmp_p
     ],
 )
 def test_a_choice_that_leaves_nothing_is_refused(made, tmp_path, options, message):
-    arguments = ("--calibration", made / "seen", "--method", "mse", "--out", tmp_path / "o", *options)
-    assert message in refused("quantize", made / "net.onnx", *arguments)
+    assert message in refused(*from_seen(made, tmp_path / "o", *options))
     assert content(tmp_path) == set()
 
 
@@ -177,9 +177,7 @@ def test_no_limit_of_frames_takes_all(made, tmp_path):
 
 
 def test_the_calibration_of_another_model_is_named(made, tmp_path, small_model):
-    other = tmp_path / "other.onnx"
-    other.write_bytes(small_model.SerializeToString() + b"\x32\x05again")
-    manifest.save(Manifest("classify", tuple("abcd"), Input("images", 16, 16)), other)
+    other = put(small_model.SerializeToString() + b"\x32\x05again", tmp_path / "other.onnx")
     options = ("--calibration", made / "seen", "--method", "mse", "--out", tmp_path / "o")
     line = refused("quantize", other, *options)
     assert line.startswith(f"streamd: {made / 'seen'}: the calibration of the model ")
@@ -193,17 +191,8 @@ def test_best_without_pictures_is_told_before_the_work(made, tmp_path):
 def test_nothing_to_judge_on_is_told_before_anything_is_written(made, tmp_path):
     shape = np.array([1, 3, 16, 16], "<i4")
     (tmp_path / "batch").write_bytes(shape.tobytes() + bytes(4 * shape.prod()))
-    options = (
-        "--calibration",
-        made / "seen",
-        "--method",
-        "mse",
-        "--out",
-        tmp_path / "o",
-        "--judge",
-        tmp_path / "batch",
-    )
-    assert "--judge: no picture to judge on; name pictures" in refused("quantize", made / "net.onnx", *options)
+    words = from_seen(made, tmp_path / "o", "--judge", tmp_path / "batch")
+    assert "--judge: no picture to judge on; name pictures" in refused(*words)
     assert content(tmp_path) == {"batch"}
 
 
@@ -278,10 +267,10 @@ def test_a_model_of_a_fixed_batch_is_quantized(tmp_path, made, small_model):
     model = type(small_model).FromString(small_model.SerializeToString())
     for value in (model.graph.input[0], model.graph.output[0]):
         value.type.tensor_type.shape.dim[0].dim_value = 3
-    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
-    manifest.save(Manifest("classify", tuple("abcd"), Input("images", 16, 16)), tmp_path / "net.onnx")
-    options = ("--data", made / "pictures", "--method", "mse", "--min-agreement", "0", "--bias-correction")
-    done = streamd("quantize", tmp_path / "net.onnx", *options, "--out", tmp_path / "int8")
+    put(model.SerializeToString(), tmp_path / "net.onnx")
+    options = ("--data", made / "pictures", "--method", "mse", "--min-agreement", "0")
+    repairs = ("--bias-correction", "--partial", "--confidence", "0")
+    done = streamd("quantize", tmp_path / "net.onnx", *options, *repairs, "--out", tmp_path / "int8")
     assert done.exit_code == 0, done.output
     assert "judged on 2 pictures" in done.output
 
