@@ -1,14 +1,17 @@
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from streamd.errors import ModelError
+from streamd.int8 import graph as graphs
 from streamd.int8 import qdq
 from streamd.int8.placement import plan
 from streamd.int8.scales import Scales
 from streamd.int8.sensitivity import screen
+from streamd.int8.sensitivity.feed import Feed
 from streamd.int8.sensitivity.report import columned
 from streamd.int8.sensitivity.study import Study
+from tests.int8.sensitivity.conftest import Bad, seen
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +145,29 @@ def test_the_divergence_of_a_classifier_is_that_of_its_softmax(bad_classifier, r
         p, q = (np.exp(one - one.max()) / np.exp(one - one.max()).sum() for one in logits)
         expected.append((p * np.log(p / q)).sum())
     assert study.of(group.tensors).whole["kl"] == pytest.approx(np.mean(expected), rel=1e-2)
+
+
+def of_batch(model, rows):
+    """Return the small detector as it is exported for a fixed batch: its Reshapes say so."""
+    made = ModelProto.FromString(model.SerializeToString())
+    for tensor in made.graph.initializer:
+        value = numpy_helper.to_array(tensor)
+        if value.dtype == np.int64 and value.size > 2:
+            tensor.CopyFrom(
+                numpy_helper.from_array(np.where(value < 2, np.where(value < 0, -1, rows), value), tensor.name)
+            )
+    made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = rows
+    del made.graph.value_info[:]
+    made.graph.output[0].type.tensor_type.ClearField("shape")
+    return made
+
+
+def test_a_model_of_a_fixed_batch_is_measured_as_that_of_one(detector_model, about):
+    one = Bad(detector_model, about)
+    three = Bad(detector_model, about)
+    three.graph = graphs.prepare(of_batch(one.graph.model, 3))
+    three.feed = Feed.of(about.input, seen(4), 3)
+    groups = [group.name for group in one.study().groups]
+    expected, found = (dict(zip(groups, made.study().alone(), strict=True)) for made in (one, three))
+    for name in groups:
+        assert found[name][1].whole == pytest.approx(expected[name][1].whole, rel=1e-3, abs=1e-9)
