@@ -14,7 +14,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
 
 from streamd.errors import ModelError
 from streamd.infer import Array, Spin
-from streamd.infer.session import FAILURES, leave_open, open_session, reason
+from streamd.infer.session import FAILURES, fetched, leave_open, open_session, reason
 from streamd.infer.settle import Settled, settle
 from streamd.manifest import Manifest
 from streamd.slots import SlotRing
@@ -51,7 +51,7 @@ class OnnxRuntime:
         """Run the first `rows` rows of `slot`; a model of a fixed batch runs all of its rows, whatever they hold.
 
         Raises:
-            ModelError: the runtime failed.
+            ModelError: the runtime failed, or the first side of an output is no batch.
         """
         if not 1 <= rows <= self.batch:
             raise ValueError(f"{rows} rows in a backend of 1 to {self.batch}")
@@ -63,7 +63,9 @@ class OnnxRuntime:
             self._session.run_with_iobinding(binding)
         except FAILURES as error:
             raise ModelError(f"{self._path}: a run of {rows} rows failed: {reason(error)}") from error
-        self._fetch(memory, binding)
+        memory.made = fetched(
+            self._path, [output.name for output in self.manifest.outputs], memory.outputs, binding, rows
+        )
 
     def outputs(self, slot: int, rows: int) -> tuple[Array, ...]:
         """Return the first `rows` rows of each output, in the manifest's order, valid until the slot is released."""
@@ -100,14 +102,6 @@ class OnnxRuntime:
                 binding.bind_output(output.name, "cpu", 0, buffer.dtype.type, shape, buffer.ctypes.data)
         memory.bindings[rows] = binding
         return binding
-
-    def _fetch(self, memory: _Slot, binding: ort.IOBinding) -> None:
-        if len(memory.outputs) == len(self.manifest.outputs):
-            return
-        values = binding.get_outputs()
-        for output, value in zip(self.manifest.outputs, values, strict=True):
-            if output.name not in memory.outputs:
-                memory.made[output.name] = value.numpy()
 
 
 def load(path: Path, sidecar: Manifest | None, *, batch: int, threads: int, spin: Spin) -> OnnxRuntime:

@@ -22,7 +22,7 @@ from streamd.gpu.device import Gpu, open_gpu
 from streamd.infer import Array
 from streamd.infer.bound import Bound
 from streamd.infer.device import DeviceSlots
-from streamd.infer.session import FAILURES, SILENT, leave_open, open_session, reason
+from streamd.infer.session import FAILURES, SILENT, fetched, leave_open, open_session, reason
 from streamd.infer.settle import Settled, settle
 from streamd.manifest import Manifest
 
@@ -50,6 +50,7 @@ class OrtCuda(Bound):
         """
         super().__init__(opened.manifest, opened.rows, slots)
         self._path = path
+        self._names = [output.name for output in opened.manifest.outputs]
         self._sizes = sorted(sessions)
         self._sessions = dict(sessions)  # their memory is what graphs run in, and neither those nor bindings hold them
         self._graphs = True
@@ -69,17 +70,13 @@ class OrtCuda(Bound):
         self._sessions.clear()
 
     def _launch(self, slot: int, rows: int) -> None:
-        run = self._runs[slot, next(size for size in self._sizes if size >= rows)]
-        made = len(self.slots.outputs[slot]) < len(self.manifest.outputs)
+        size = next(size for size in self._sizes if size >= rows)
+        run, known = self._runs[slot, size], self.slots.outputs[slot]
         with self.slots.timeline.running(slot) as stream:
             run.launch()
-            if made:  # on the host, by copies that are on the stream, too
+            if len(known) < len(self._names):  # made on the host, by copies that are on the stream, too
                 stream.synchronize()
-        if made:
-            values = zip(self.manifest.outputs, run.binding.get_outputs(), strict=True)
-            self._made[slot] = {
-                output.name: value.numpy() for output, value in values if output.name not in self.slots.outputs[slot]
-            }
+        self._made[slot] = fetched(self._path, self._names, known, run.binding, size)
 
     def _on_host(self, slot: int) -> Mapping[str, Array]:
         return self._made[slot]
@@ -87,7 +84,7 @@ class OrtCuda(Bound):
     def _prepare(self, session: ort.InferenceSession, slot: int, rows: int) -> _Run:
         """Bind one slot at one size, and run it: for its kernels to be chosen, and its memory taken."""
         binding = self._bind(session, slot, rows)
-        unknown = [output.name for output in self.manifest.outputs if output.name not in self.slots.outputs[slot]]
+        unknown = [name for name in self._names if name not in self.slots.outputs[slot]]
 
         def launch() -> None:
             leave_open(binding, unknown)

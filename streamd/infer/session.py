@@ -1,15 +1,15 @@
 """An ONNX Runtime session for a model file: its threads, what it declares, and its failures as one clear line each."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
 from onnxruntime.capi import onnxruntime_pybind11_state as state  # type: ignore[import-untyped]
 
 from streamd.errors import ModelError
-from streamd.infer import Spin
-from streamd.infer.tensors import Tensor
+from streamd.infer import Array, Spin
+from streamd.infer.tensors import Tensor, shown
 
 # The library's errors share no base but Exception; RuntimeError is what its binding makes of any other C++ exception,
 # UnicodeDecodeError of a name that is no text.
@@ -100,6 +100,36 @@ def leave_open(binding: ort.IOBinding, names: Iterable[str]) -> None:
     """
     for name in names:
         binding.bind_output(name, "cpu")
+
+
+def fetched(
+    path: Path, names: Sequence[str], known: Container[str], binding: ort.IOBinding, rows: int
+) -> dict[str, Array]:
+    """Return what a run of `rows` rows left in host memory: of the outputs `names` those that are not `known`.
+
+    Raises:
+        ModelError: the first side of one is no batch.
+    """
+    if all(name in known for name in names):
+        return {}
+    values = zip(names, binding.get_outputs(), strict=True)
+    made: dict[str, Array] = {name: value.numpy() for name, value in values if name not in known}
+    for name, value in made.items():
+        check_rows(path, name, value.shape, rows)
+    return made
+
+
+def check_rows(path: Path, name: str, shape: Sequence[int], rows: int) -> None:
+    """Refuse an output whose first side is no batch.
+
+    Raises:
+        ModelError: it is not `rows` long.
+    """
+    if tuple(shape[:1]) != (rows,):
+        raise ModelError(
+            f"{path}: output {name} is {shown(shape)} for a batch of {rows}: its first side is no batch",
+            mend="set batch: 1, or export it with a dynamic batch" if rows > 1 else "export it with a batch first",
+        )
 
 
 def tensor_of(node: ort.NodeArg) -> Tensor:

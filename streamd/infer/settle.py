@@ -11,8 +11,8 @@ import structlog
 from streamd.errors import ModelError
 from streamd.infer import Array
 from streamd.infer.describe import describe
-from streamd.infer.session import DTYPES, FAILURES, reason, tensor_of
-from streamd.infer.tensors import Image, Tensor, image_of, shown, size_of
+from streamd.infer.session import DTYPES, FAILURES, check_rows, reason, tensor_of
+from streamd.infer.tensors import Image, Tensor, image_of, size_of
 from streamd.manifest import Manifest
 
 
@@ -56,7 +56,8 @@ def settle(
         tensors = [_batched(replace(tensor, shape=made[tensor.name].shape), image) for tensor in tensors]
     shape = (image.batch or -1, image.channels, image.height, image.width)
     described = describe(path, sidecar, [Tensor(image.name, image.dtype, shape)], tensors, metadata)
-    _check_rows(path, described, made, image.batch or rows)
+    for output in described.outputs:
+        check_rows(path, output.name, made[output.name].shape, image.batch or rows)
     return Settled(session, described, rows, _bindable(session, made), sides)
 
 
@@ -99,16 +100,6 @@ def _probe(path: Path, session: ort.InferenceSession, image: Image, rows: int) -
 
 def _batched(tensor: Tensor, image: Image) -> Tensor:
     return replace(tensor, shape=(image.batch or -1, *tensor.shape[1:])) if tensor.shape else tensor
-
-
-def _check_rows(path: Path, described: Manifest, made: Mapping[str, Array], rows: int) -> None:
-    for output in described.outputs:
-        shape = made[output.name].shape
-        if shape[:1] != (rows,):
-            raise ModelError(
-                f"{path}: output {output.name} is {shown(shape)} for a batch of {rows}: its first side is no batch",
-                mend="set batch: 1, or export it with a dynamic batch" if rows > 1 else "export it with a batch first",
-            )
 
 
 def _bindable(session: ort.InferenceSession, made: Mapping[str, Array]) -> dict[str, Array]:
