@@ -8,6 +8,7 @@ on PYTHONPATH. Ends with PASS, or FAIL and exit status 1.
 """
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -21,9 +22,10 @@ from streamd.metrics import Metrics
 from tests.gpu.ledger import Faulty, Ledger, end, lap, say, wait
 from tests.gpu.on_host import opened
 
-STEADY, WARM_UP, GROWTH_MB = 4, 10, 16
+STEADY, WARM_UP = 4, 10
+GROWTH_MB = 48  # FFmpeg's pools differ by some frames; one model that stays behind is more, and forty of them
 MOST_S = 25  # that one reload may take
-BUDGET_S = 75
+BUDGET_S = 60
 SURE = 0.6  # the least score of the second model
 FRESH = 3  # frames of every camera that are waited for after a reload
 
@@ -69,7 +71,7 @@ class Check:
                 self.memory.append(self.gpu.used_bytes() / 1e6)
                 if swap % 5 == 0 or swap == 1:
                     seconds = (clock.monotonic_ns() - begin_ns) / 1e9
-                    say(f"swap {swap}", f"{seconds:.2f} s, GPU {self.memory[-1]:.1f} MB")
+                    say(f"swap {swap}", f"{seconds:.2f} s, GPU {self.memory[-1]:.1f} MB, process {rss_mb():.1f} MB")
         return self.ledger.faults + self.grown()
 
     def swap(self, daemon, swap):
@@ -104,6 +106,10 @@ class Check:
         before, after = max(self.memory[:WARM_UP]), max(self.memory[-WARM_UP:])
         say(f"GPU memory, most of swaps 1-{WARM_UP} / of the last {WARM_UP}", f"{before:.1f} / {after:.1f} MB")
         return [f"GPU memory grew by {after - before:.1f} MB"] if after > before + GROWTH_MB else []
+
+
+def rss_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def main(clip, swaps="50", where="cuda:0"):
