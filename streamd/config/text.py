@@ -51,7 +51,7 @@ class Source:
             there = there[:-1]
         place = self.places[there]
         key, said = (uri.redact(part, secrets) for part in (show(fault.path), fault.message))
-        return Finding(self.file, place.line, place.column, key, said, fault.severity)
+        return Finding(self.file, place.line, place.column, key, _printable(said), fault.severity)
 
 
 def _texts(tree: Value) -> Iterator[str]:
@@ -70,7 +70,12 @@ def _texts(tree: Value) -> Iterator[str]:
 def show(path: KeyPath) -> str:
     """Return a key path as people write it: `cameras.front.uri`, `models.street.classes[0]`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-    return text.encode("unicode_escape").decode() if not text.isprintable() else text
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    """Return what a terminal and a log show as it is: a file may hold what ends a line, or hides."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def read(path: Path) -> bytes:

@@ -70,6 +70,12 @@ def test_every_file_is_loaded_or_refused_in_words(file):
     assert min(seen.values()) > 20, seen  # neither is all that is tried
 
 
+def test_what_a_terminal_would_not_show_is_told_so_that_it_is_seen(file):
+    text = "models: {m: {path: street.onnx}}\ncameras: {a: {model: m, uri: 'rts\ufeffps://h/s'}}\n"
+    with pytest.raises(ConfigError, match=r"nothing is known of rts\\ufeffps://"):
+        config.parse(text.encode(), file, {})
+
+
 @pytest.mark.parametrize(
     "text",
     [
