@@ -4,7 +4,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,13 +29,17 @@ def command(config: Path, pid: int | None, wait_s: float) -> None:
 
     Exits with 1 when the file was refused: the daemon goes on as before.
     """
+    from streamd.client import processes  # noqa: PLC0415 - `streamd --help` must not load the rooms
+
     running = _daemon(config, pid)
-    found = _pages(config, Path("/")) or _pages(config, Path(f"/proc/{running}/root"))
+    environment = processes.environment(running) or os.environ
+    roots = (Path("/"), Path(f"/proc/{running}/root"))
+    found = next(filter(None, (_pages(config, root, environment) for root in roots)), None)
     before = _config(found, running)
     said = f"process {running} was told to read {config} again; its log says how that went"
     with _told(running) as handle:
         if found is None or before is None:
-            _judge(config, said)
+            _judge(config, environment, said)
             click.echo(said)
         else:
             _await(found, before, running, handle, wait_s)
@@ -47,7 +51,7 @@ def _daemon(config: Path, pid: int | None) -> int:
     Raises:
         ClientError: it is no daemon, or not one.
     """
-    from streamd.client import processes  # noqa: PLC0415 - `streamd --help` must not load the rooms
+    from streamd.client import processes  # noqa: PLC0415 - see `command`
 
     if pid is not None:
         if not processes.is_daemon(pid):
@@ -62,31 +66,31 @@ def _daemon(config: Path, pid: int | None) -> int:
     return running[0]
 
 
-def _pages(config: Path, root: Path) -> "Pages | None":
+def _pages(config: Path, root: Path, environment: Mapping[str, str]) -> "Pages | None":
     """Return where the daemon tells how it is; None where it does not, or not to us: its log alone tells.
 
-    `root` is `/` as we see it, or as the daemon does: to the commands of ExecReload= systemd shows no credentials (252
-    at least), but lets them look at what else runs as their user.
+    `root` is `/` as we see it, or as the daemon does. To the commands of ExecReload= systemd shows no credentials, or
+    does not say where they are, but it lets them look at what else runs as their user.
     """
     try:
-        return places.pages(str(config), root=root)
+        return places.pages(str(config), root=root, environment=environment)
     except (ClientError, ConfigError):
         return None
 
 
-def _judge(config: Path, said: str) -> None:
+def _judge(config: Path, environment: Mapping[str, str], said: str) -> None:
     """Look at the file with our own eyes, where the daemon cannot be asked what it made of it."""
-    from streamd import config as configuration  # noqa: PLC0415 - see `_daemon`
+    from streamd import config as configuration  # noqa: PLC0415 - see `command`
 
     try:
-        configuration.load(config, os.environ)
+        configuration.load(config, environment)
     except ConfigError as error:
         raise ClientError(f"{said}; read from here, it has faults:\n{error}") from error
 
 
 def _config(found: "Pages | None", pid: int) -> dict[str, Any] | None:
     """Return what the status page of the process says of its configuration; None where there is no such page."""
-    from streamd.client import pages  # noqa: PLC0415 - see `_daemon`
+    from streamd.client import pages  # noqa: PLC0415 - see `command`
 
     if found is None:
         return None

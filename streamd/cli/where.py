@@ -1,6 +1,7 @@
 """Where the pages of a daemon are: written as ADDRESS:PORT, or found in its configuration."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +15,16 @@ class Pages(NamedTuple):
     token: str = ""
 
 
-def pages(where: str, token_file: Path | None = None, root: Path = Path("/")) -> Pages:
+def pages(
+    where: str,
+    token_file: Path | None = None,
+    root: Path = Path("/"),
+    environment: Mapping[str, str] = os.environ,
+) -> Pages:
     """Return what is meant by ADDRESS:PORT, http://ADDRESS:PORT or the file of a configuration.
 
-    `root` is where the files that a configuration names are looked for: `/`, or the `/` of another process.
+    `root` is where the files that a configuration names are looked for, and `environment` holds its variables: ours,
+    or those of the daemon.
 
     Raises:
         ConfigError: the file or its `metrics` cannot be used, or the file of a token.
@@ -29,7 +36,7 @@ def pages(where: str, token_file: Path | None = None, root: Path = Path("/")) ->
     token = "" if token_file is None else config.read_secret(token_file)
     if not where.endswith((".yaml", ".yml")) and not Path(where).is_file():
         return Pages(where.removeprefix("http://").rstrip("/"), token)
-    metrics = config.pages(Path(where), os.environ)
+    metrics = config.pages(Path(where), environment)
     if metrics is None:
         raise ClientError(f"{where} has no `metrics:`", mend="write it, and restart the daemon")
     if not token and metrics.token_file is not None:

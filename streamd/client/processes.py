@@ -17,6 +17,15 @@ def is_daemon(pid: int, proc: Path = PROC) -> bool:
     return _served(proc / str(pid)) is not None
 
 
+def environment(pid: int, proc: Path = PROC) -> dict[str, str] | None:
+    """Return the environment that a process was started with; None where we may not look."""
+    try:
+        held = (proc / str(pid) / "environ").read_bytes()
+    except OSError:
+        return None
+    return dict(each.split("=", 1) for each in os.fsdecode(held).split("\0") if "=" in each)
+
+
 def _serves(process: Path, config: Path) -> bool:
     arguments = _served(process)
     with suppress(OSError):

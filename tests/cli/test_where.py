@@ -24,12 +24,15 @@ def test_a_configuration_tells_address_and_token(tmp_path):
 
 def test_the_token_is_read_where_another_process_sees_it(tmp_path):
     """As a process does that systemd shows no credentials: below /proc/PID/root of the one that has them."""
-    path = write(tmp_path, "{bind: '127.0.0.1:1', token_file: /run/credentials/streamd.service/token}")
+    path = write(tmp_path, "{bind: '127.0.0.1:1', token_file: '${CREDENTIALS}/token'}")
     theirs = tmp_path / "root/run/credentials/streamd.service"
     theirs.mkdir(parents=True)
     (theirs / "token").write_text("let-me-in")
-    assert where.pages(str(path), root=tmp_path / "root").token == "let-me-in"
+    environment = {"CREDENTIALS": "/run/credentials/streamd.service"}
+    assert where.pages(str(path), root=tmp_path / "root", environment=environment).token == "let-me-in"
     with pytest.raises(ConfigError, match="cannot be read"):
+        where.pages(str(path), environment=environment)
+    with pytest.raises(ConfigError, match="CREDENTIALS"):
         where.pages(str(path))
 
 

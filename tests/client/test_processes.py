@@ -1,6 +1,6 @@
 import pytest
 
-from streamd.client.processes import is_daemon, serving
+from streamd.client.processes import environment, is_daemon, serving
 
 
 @pytest.fixture
@@ -39,3 +39,11 @@ def test_a_daemon_is_told_from_what_else_may_have_its_number(proc):
     process(11, "/opt/python", "/opt/bin/streamd", "status")
     process(12, "nginx", "serve")
     assert [each for each in range(9, 13) if is_daemon(each, folder)] == [10]
+
+
+def test_what_a_process_was_started_with(proc):
+    folder, process = proc
+    process(10, "streamd", "serve")
+    (folder / "10/environ").write_bytes(b"A=1\0B==2\0\xff=\xff\0odd\0")
+    assert environment(10, folder) == {"A": "1", "B": "=2", "\udcff": "\udcff"}
+    assert environment(11, folder) is None

@@ -104,7 +104,10 @@ def test_who_reloads_need_not_have_the_daemon_s_variables(house, daemon):
     code, _, err = house.run("reload", config)
     assert code == 1 and err.startswith("streamd: refused, the old configuration stays: ") and "EVERY" in err
     house.end(process, signal.SIGTERM)
-    process = house.start("serve", config, EVERY="2")
+    tree = yaml.safe_load(config.read_text())
+    tree["metrics"]["token_file"] = "${TOKEN}"
+    config.write_text(yaml.safe_dump(tree))
+    process = house.start("serve", config, EVERY="2", TOKEN="token")
     while '"online"' not in house.printed(process)[1]:
         assert process.poll() is None, house.printed(process)[1]
     assert house.run("reload", config)[:2] == (0, "reloaded: configuration 2 is in force\n")
