@@ -7,6 +7,7 @@ from typing import cast
 import av
 import numpy as np
 from av.codec import CodecContext
+from av.codec.codec import UnknownCodecError
 from av.codec.hwaccel import HWAccel
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -54,7 +55,9 @@ def on_gpu(codec: str) -> str:
     with av.logging.Capture(local=False) as logged, av.open(_path(codec)) as container:
         try:
             frames = _decode(container, codec)
-        except (av.FFmpegError, NotImplementedError, ValueError, RuntimeError) as error:
+        except UnknownCodecError as error:
+            raise Missing(f"this build of FFmpeg has no decoder called {codec}", mend=REINSTALL) from error
+        except av.FFmpegError as error:
             raise video.reason([line.strip() for _, _, line in logged], str(error)) from error
     if any(frame.format.name != "nv12" for frame in frames):  # NVDEC's layout, and no software decoder's
         raise Missing("the GPU does not decode it, the CPU does")

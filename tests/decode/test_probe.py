@@ -68,6 +68,16 @@ def test_without_a_driver_ffmpeg_says_so():
         probe.on_gpu("h264")
 
 
+def test_an_ffmpeg_without_the_decoder_is_told_as_that(monkeypatch):
+    class Bare:
+        def create(self, codec, mode, hwaccel):
+            return CodecContext.create(f"no-{codec}", mode)
+
+    monkeypatch.setattr(probe, "CodecContext", Bare())
+    with pytest.raises(Missing, match="no decoder called av1"):
+        probe.on_gpu("av1")
+
+
 @pytest.mark.parametrize("codec", probe.CODECS.values())
 def test_the_videos_are_of_their_codec_and_large_enough_for_nvdec(codec):
     with av.open(probe._path(codec)) as container:
