@@ -43,7 +43,7 @@ class Tally:
 
         What is no number counts as the largest: so whatever makes answers of NaN is the most sensitive of all.
         """
-        one, two = (np.nan_to_num(z.astype(np.float64), nan=LARGEST, posinf=LARGEST, neginf=-LARGEST) for z in (x, y))
+        one, two = (_numbers(z.astype(np.float64)) for z in (x, y))
         self.count += one.size
         self.signal += _dot(one, one)
         self.noise += _dot(one - two, one - two)
@@ -126,6 +126,12 @@ def correlations(table: Mapping[str, Sequence[float]], against: str) -> dict[str
 
 def _less(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
     return {metric: value - other[metric] for metric, value in one.items()}
+
+
+def _numbers(z: Array) -> Array:
+    if np.isfinite(z).all():
+        return z
+    return np.nan_to_num(z, nan=LARGEST, posinf=LARGEST, neginf=-LARGEST)
 
 
 def _dot(one: Array, other: Array) -> float:
