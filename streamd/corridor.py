@@ -3,7 +3,8 @@
     camera's thread    Doorway   a frame goes to its model, and to its film while somebody watches
     model's threads    Prepare   frames -> rows of a slot
                        Run       the slot through the model
-                       Finish    rows -> detections, published before anything is drawn
+                       Finish    rows -> detections
+                       Publish   detections sent, before anything is drawn
     film's thread      Film      the frame, its detections drawn on it, encoded and published (film.py)
 
 These know every room and none of the wiring: daemon.py joins them.
@@ -50,6 +51,14 @@ class Batch:
     frames: tuple[Frame, ...]
     geometries: tuple[Letterbox, ...]
     slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a run found on each of its frames."""
+
+    frames: tuple[Frame, ...]
+    detections: list[Detections]
 
 
 class Audience:
@@ -216,43 +225,56 @@ class Run(Work[Batch, Batch]):
         self._ring.close()
 
 
-class Finish(Work[Batch, None]):
-    """Turns a slot's outputs into detections, gives the slot back, and publishes."""
+class Finish(Work[Batch, Found]):
+    """Turns a slot's outputs into detections, and gives the slot back."""
+
+    def __init__(
+        self, read: Read, ring: SlotRing, steps: Callable[[int], Mapping[str, float]], metrics: ModelMetrics
+    ) -> None:
+        """`steps` tells what a slot that has been read spent on a GPU, in seconds by step."""
+        self._read = read
+        self._ring = ring
+        self._steps = steps
+        self._metrics = metrics
+
+    def __call__(self, batch: Batch) -> Iterator[Found]:
+        """Wait for the run and read it."""
+        with self._metrics.stage("finish"):
+            detections = self._read(batch.slot, batch.geometries)
+            for step, seconds in self._steps(batch.slot).items():
+                self._metrics.stage(f"gpu-{step}").seconds.observe(seconds)
+            self._ring.release(batch.slot)
+        yield Found(batch.frames, detections)
+
+    def close(self) -> None:
+        """Wake whoever waits for a slot."""
+        self._ring.close()
+
+
+class Publish(Work[Found, None]):
+    """Sends what was found: a thread of its own, so that the next run is read while sockets take this one's."""
 
     def __init__(
         self,
         name: str,
         labels: Sequence[str],
-        read: Read,
-        ring: SlotRing,
-        steps: Callable[[int], Mapping[str, float]],
         sink: Sink,
         overlays: Mapping[str, Overlay],
         underway: Underway,
         metrics: ModelMetrics,
     ) -> None:
-        """`overlays` holds one a camera; cameras may come and go while the stage runs.
-
-        `steps` tells what a slot that has been read spent on a GPU, in seconds by step.
-        """
+        """`overlays` holds one a camera; cameras may come and go while the stage runs."""
         self._name = name
         self._labels = labels
-        self._read = read
-        self._ring = ring
-        self._steps = steps
         self._sink = sink
         self._overlays = overlays
         self._underway = underway
         self._metrics = metrics
 
-    def __call__(self, batch: Batch) -> Iterable[None]:
+    def __call__(self, found: Found) -> Iterable[None]:
         """Publish the detections of each frame, then offer them to its film."""
-        with self._metrics.stage("finish"):
-            found = self._read(batch.slot, batch.geometries)
-            for step, seconds in self._steps(batch.slot).items():
-                self._metrics.stage(f"gpu-{step}").seconds.observe(seconds)
-            self._ring.release(batch.slot)
-            for frame, detections in zip(batch.frames, found, strict=True):
+        with self._metrics.stage("publish"):
+            for frame, detections in zip(found.frames, found.detections, strict=True):
                 self._sink.detections(frame, detections, self._labels, self._name)
                 self._metrics.published(frame)
                 overlay = self._overlays.get(frame.camera)
@@ -263,6 +285,5 @@ class Finish(Work[Batch, None]):
 
     def close(self) -> None:
         """Let no film wait for detections that will not come."""
-        self._ring.close()
         for overlay in list(self._overlays.values()):
             overlay.finish()

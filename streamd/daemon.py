@@ -2,9 +2,9 @@
 
     a camera   Camera ─► Doorway ─┬─► its model        decode/  a frame enters, paced, numbered, reconnected
                                   └─► its film         only while somebody watches
-    a model    Batcher ─► Prepare ─► Run ─► Finish     infer/, preprocess/, postprocess/: one thread each; line.py
-                                               ├─► detections published                             publish/
-                                               └─► the camera's Overlay
+    a model    Batcher ─► Prepare ─► Run ─► Finish ─► Publish     infer/, preprocess/, postprocess/: a thread each
+                                                         ├─► detections published                   publish/
+                                                         └─► the camera's Overlay
     a film     frame + its detections from the Overlay ─► drawn ─► encoded ─► published             annotate/, encode/
 
 A live camera's lanes keep the newest frame and drop the rest; a file's lanes wait and lose nothing. A model never

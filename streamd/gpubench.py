@@ -205,7 +205,7 @@ def _steps(wholes: Sequence[Stretch], rows: float, copied: float, bytes_of: Mapp
 
     A step on the GPU is left out where the measurement was over before one was timed.
     """
-    for name in ("prepare", "run", "finish", "gpu-fill", "gpu-run", "gpu-read"):
+    for name in ("prepare", "run", "finish", "publish", "gpu-fill", "gpu-run", "gpu-read"):
         spent = [model.timers[name].seconds for whole in wholes for model in whole.metrics.models.values()]
         timed = [histogram.mean for histogram in spent if histogram.count]
         if not timed:

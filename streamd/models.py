@@ -14,7 +14,7 @@ import structlog
 from streamd import config, infer, manifest
 from streamd.annotate.overlay import Overlay
 from streamd.clock import Clock
-from streamd.corridor import Finish, Prepare, Run, Sink, Underway
+from streamd.corridor import Finish, Prepare, Publish, Run, Sink, Underway
 from streamd.errors import ModelError
 from streamd.flow.channel import Select
 from streamd.flow.pipeline import AnyStage, Pipeline
@@ -190,17 +190,8 @@ class Models:
         works = (
             Prepare(line.fill, ring, metrics),
             Run(line.run, ring, metrics),
-            Finish(
-                name,
-                backend.manifest.labels,
-                line.read,
-                ring,
-                line.steps,
-                self._sink,
-                overlays,
-                self._underway,
-                metrics,
-            ),
+            Finish(line.read, ring, line.steps, metrics),
+            Publish(name, backend.manifest.labels, self._sink, overlays, self._underway, metrics),
         )
         batches = Batcher(lanes, backend.batch, settings.max_wait, self._clock, ring.wait)
         return Model(settings, seen, line, lanes, overlays, chain(name, batches, works, capacity=len(ring)))

@@ -5,7 +5,7 @@ import structlog
 
 from streamd.annotate.overlay import Overlay
 from streamd.clock import SystemClock
-from streamd.corridor import Audience, Batch, Doorway, Finish, Underway
+from streamd.corridor import Audience, Batch, Doorway, Finish, Found, Publish, Underway
 from streamd.errors import Abandoned, ModelError
 from streamd.frames import Detections, Notice
 from streamd.metrics import Metrics
@@ -99,14 +99,14 @@ def test_without_video_there_is_only_the_model(told, sink, underway, metrics):
     assert told == [("model", 7), ("model", "finished")]
 
 
-def test_a_camera_is_under_way_from_its_first_frame_s_door_to_its_last_one_s_detections(doorway, underway, finish):
+def test_a_camera_is_under_way_from_its_first_frame_s_door_to_its_last_one_s_detections(doorway, underway, publish):
     doorway.put(frame(1))
     doorway.put(frame(2, infer=False))
     doorway.put(frame(3))
     assert "front" in underway and "back" not in underway
     underway.leave(frame(1))
     assert "front" in underway
-    finish()[1](batch(3))
+    publish()(found(3))
     assert "front" not in underway
 
 
@@ -146,58 +146,75 @@ class Posts(Overlay):
 
 
 @pytest.fixture
-def finish(told, sink, underway, metrics):
-    """Makes the last stage of a model, of a head and the overlays by camera."""
+def finish(metrics):
+    """Makes the stage that reads a slot, of a head."""
 
-    def make(read=lambda slot, geometries: [Detections.none() for _ in geometries], overlays=None):
+    def make(read=lambda slot, geometries: [Detections.none() for _ in geometries]):
         ring = SlotRing(2)
         ring.fill(ring.acquire())
         ring.start(0)
         ring.finish(0)
-        metrics.camera("front")
         steps = lambda slot: {"run": 0.004}  # noqa: E731
-        return ring, Finish("street", (), read, ring, steps, sink, overlays or {}, underway, metrics.model("street"))
+        return ring, Finish(read, ring, steps, metrics.model("street"))
 
     return make
+
+
+@pytest.fixture
+def publish(sink, underway, metrics):
+    """Makes the last stage of a model, of the overlays by camera."""
+
+    def make(overlays=None):
+        metrics.camera("front")
+        return Publish("street", (), sink, overlays or {}, underway, metrics.model("street"))
+
+    return make
+
+
+def found(*seqs):
+    return Found(tuple(map(frame, seqs)), [Detections.none() for _ in seqs])
 
 
 def batch(*seqs):
     return Batch(tuple(map(frame, seqs)), (None,) * len(seqs), 0)
 
 
-def test_detections_are_published_before_a_film_may_have_them(finish, told):
-    _, work = finish(overlays={"front": Posts(told)})
-    work(batch(3, 4))
+def test_detections_are_published_before_a_film_may_have_them(publish, told):
+    publish({"front": Posts(told)})(found(3, 4))
     assert told == [("detections", 3), ("posted", 3), ("detections", 4), ("posted", 4)]
 
 
 def test_what_a_slot_spent_on_a_gpu_is_told_by_step(finish, metrics):
     _, work = finish()
-    work(batch(3))
+    list(work(batch(3)))
     assert metrics.model("street").stage("gpu-run").seconds.total == 0.004
 
 
-def test_a_slot_is_given_back(finish):
+def test_a_slot_is_given_back_before_what_it_held_is_passed_on(finish):
     ring, work = finish()
-    work(batch(3))
+    passed = next(iter(work(batch(3, 4))))
     assert {ring.acquire(), ring.acquire()} == {0, 1}
+    assert [one.seq for one in passed.frames] == [3, 4] and len(passed.detections) == 2
 
 
-def test_a_camera_that_has_gone_has_its_last_detections_published(finish, told):
-    _, work = finish(overlays={"another": Posts(told)})
-    work(batch(3))
+def test_a_camera_that_has_gone_has_its_last_detections_published(publish, told):
+    publish({"another": Posts(told)})(found(3))
     assert told == [("detections", 3)]
 
 
-def test_a_head_that_fails_leaves_nobody_waiting_for_a_slot_or_for_detections(finish):
+def test_a_head_that_fails_leaves_nobody_waiting_for_a_slot(finish):
     def read(slot, geometries):
         raise ModelError("no")
 
-    overlay = Overlay()
-    ring, work = finish(read, {"front": overlay})
+    ring, work = finish(read)
     with pytest.raises(ModelError):
-        work(batch(3))
+        list(work(batch(3)))
     work.close()
-    assert len(overlay.take(frame(3))) == 0
     with pytest.raises(Abandoned):
         ring.acquire()
+
+
+def test_a_model_that_ended_leaves_no_film_waiting_for_detections(publish):
+    overlay = Overlay()
+    publish({"front": overlay}).close()
+    assert len(overlay.take(frame(3))) == 0

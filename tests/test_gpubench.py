@@ -23,7 +23,8 @@ def test_a_round_measures_the_whole_and_its_parts(host_as_cuda, settings):
     assert 2 <= report.published <= sink.published
     assert report.ratio == pytest.approx(report.end_to_end_fps / min(report.decode_fps, report.run_fps))
     assert 0 < report.latency_p50_ms <= report.latency_p95_ms <= report.latency_p99_ms
-    assert [step.name for step in report.steps] == ["prepare", "run", "finish", "gpu-fill", "gpu-run", "gpu-read"]
+    threads, streams = ["prepare", "run", "finish", "publish"], ["gpu-fill", "gpu-run", "gpu-read"]
+    assert [step.name for step in report.steps] == threads + streams
     fill = next(step for step in report.steps if step.name == "gpu-fill")
     assert 3 * 416 * 416 * 4 < fill.bytes_per_frame < 3 * 416 * 416 * 4 + 960 * 540 * 3 / 2 * 1.2
     assert all(step.us_per_frame * report.rows_mean == pytest.approx(1e3 * step.ms_per_run) for step in report.steps)

@@ -6,6 +6,10 @@ the same way, in both directions.
 
 When a channel is full, BLOCK makes the producer wait (nothing is lost) and DROP_OLDEST throws the oldest item
 away and counts it (the newest wins, nobody waits).
+
+One thread puts and one takes. Neither takes the lock unless the other waits: of 64 cameras that share one lock, those
+that hold it lose Python's lock with it, and all others queue behind both. What makes that right is that a side first
+says that it waits, and then looks once more; the other first puts or takes, and then looks whether anybody waits.
 """
 
 import threading
@@ -27,21 +31,41 @@ class Overflow(Enum):
 
 
 class _Arrivals:
-    """What channels share that one consumer waits on together: the lock, and the news that there is enough to take.
+    """What channels share that one consumer waits on together: the news that there is enough to take.
 
     Room is each channel's own news: of 64 producers, the one that may go on is woken, and no other. Likewise the
     consumer is woken when as many items are held as it wants, not for each: every waking costs a turn of Python's lock.
     """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
-        self.held = 0
-        self.wanted = 1
+        self._changed = threading.Condition()
+        self._waiting = False
+        self.wanted = 1  # set by the consumer, as it waits
+
+    def wait_for(self, ready: Callable[[], object], timeout_s: float | None) -> bool:
+        """Wait until `ready`, which is asked whenever `wanted` items are held, or a channel has ended."""
+        if ready():
+            return True
+        with self._changed:
+            self._waiting = True
+            try:
+                return bool(self._changed.wait_for(ready, timeout_s))
+            finally:
+                self._waiting = False
+
+    def arrived(self, held: Callable[[], int]) -> None:
+        """Tell that there is an item more; `held` counts them all."""
+        if self._waiting and (self.wanted == 1 or held() >= self.wanted):
+            self.tell()
+
+    def tell(self) -> None:
+        """Have whoever waits look again."""
+        with self._changed:
+            self._changed.notify_all()
 
 
 class Channel(Generic[T]):
-    """A queue of at most `capacity` items between one stage and the next. Any thread may use either end."""
+    """A queue of at most `capacity` items between one stage and the next; one thread puts, one takes."""
 
     def __init__(
         self,
@@ -49,22 +73,22 @@ class Channel(Generic[T]):
         overflow: Overflow = Overflow.BLOCK,
         *,
         arrivals: _Arrivals | None = None,
+        held: Callable[[], int] | None = None,
         on_drop: Callable[[T], None] | None = None,
     ) -> None:
-        """Make a channel; `arrivals` is shared by channels that one consumer waits on together.
+        """Make a channel; `arrivals` is shared by channels that one consumer waits on together, which hold `held`.
 
-        `on_drop` is called, without the lock held, for every item that DROP_OLDEST throws away.
+        `on_drop` is called, in the producer's thread, for every item that DROP_OLDEST throws away.
         """
         if capacity < 1:
             raise ValueError(f"a channel holds at least 1 item, got {capacity}")
         self._items: deque[T] = deque()
         self.capacity = capacity
         self._overflow = overflow
-        arrivals = arrivals or _Arrivals()
-        self._arrivals = arrivals
-        self._lock = arrivals.lock
-        self._arrived = arrivals.changed
-        self._room = threading.Condition(self._lock)
+        self._arrivals = arrivals or _Arrivals()
+        self._held = held or self._items.__len__
+        self._room = threading.Condition()
+        self._starved = False  # the producer waits for room
         self._on_drop = on_drop
         self._finished = False
         self._abandoned = False
@@ -79,26 +103,20 @@ class Channel(Generic[T]):
         Raises:
             Abandoned: the consumer has gone.
         """
-        lost: list[T] = []
-        with self._lock:
-            if self._finished:
-                raise RuntimeError("put after finish")
-            while len(self._items) >= self.capacity and not self._abandoned:
-                if self._overflow is Overflow.DROP_OLDEST:
-                    lost.append(self._items.popleft())
-                    self._arrivals.held -= 1
-                    self.dropped += 1
-                else:
-                    self._room.wait()
-            if self._abandoned:
-                raise Abandoned
-            self._items.append(item)
-            self._arrivals.held += 1
-            if self._arrivals.held >= self._arrivals.wanted:
-                self._arrived.notify_all()
-        if self._on_drop:
-            for old in lost:
-                self._on_drop(old)
+        if self._finished:
+            raise RuntimeError("put after finish")
+        while len(self._items) >= self.capacity and not self._abandoned:
+            if self._overflow is Overflow.DROP_OLDEST:
+                self._drop()
+            else:
+                self._wait_for_room()
+        if self._abandoned:
+            raise Abandoned
+        self._items.append(item)
+        if self._abandoned:
+            self._items.clear()  # its consumer left while this was put, and has let go of all before it
+            raise Abandoned
+        self._arrivals.arrived(self._held)
 
     def get(self, timeout_s: float | None = None) -> T:
         """Take the item at the front, waiting for one.
@@ -107,17 +125,21 @@ class Channel(Generic[T]):
             Finished: the producer has finished and nothing is left.
             TimeoutError: nothing came within `timeout_s` seconds.
         """
-        with self._lock:
-            if not self._arrived.wait_for(lambda: self._items or self.ended, timeout_s):
+        while True:
+            if not self._arrivals.wait_for(lambda: self._items or self.finished, timeout_s):
                 raise TimeoutError
-            if not self._items:
-                raise Finished
-            return self._take()
+            try:
+                return self._take()
+            except IndexError:
+                if self.ended:
+                    raise Finished from None
 
     def poll(self) -> T | None:
         """Take the item at the front if there is one now."""
-        with self._lock:
-            return self._take() if self._items else None
+        try:
+            return self._take()
+        except IndexError:
+            return None
 
     @property
     def finished(self) -> bool:
@@ -131,24 +153,40 @@ class Channel(Generic[T]):
 
     def finish(self) -> None:
         """Say that nothing more will be put; safe twice."""
-        with self._lock:
-            self._finished = True
-            self._arrived.notify_all()
+        self._finished = True
+        self._arrivals.tell()
 
     def abandon(self) -> None:
         """Say that nothing more will be taken, and let go of what waits; safe twice."""
-        with self._lock:
-            self._abandoned = True
-            self._arrivals.held -= len(self._items)
-            self._items.clear()
-            self._arrived.notify_all()
-            self._room.notify_all()
+        self._abandoned = True
+        self._items.clear()
+        self._arrivals.tell()
+        with self._room:
+            self._room.notify()
 
     def _take(self) -> T:
         item = self._items.popleft()
-        self._arrivals.held -= 1
-        self._room.notify()
+        if self._starved:
+            with self._room:
+                self._room.notify()
         return item
+
+    def _drop(self) -> None:
+        try:
+            lost = self._items.popleft()
+        except IndexError:  # the consumer has just taken it
+            return
+        self.dropped += 1
+        if self._on_drop:
+            self._on_drop(lost)
+
+    def _wait_for_room(self) -> None:
+        with self._room:
+            self._starved = True
+            try:
+                self._room.wait_for(lambda: len(self._items) < self.capacity or self._abandoned)
+            finally:
+                self._starved = False
 
 
 class Select(Generic[T]):
@@ -156,81 +194,79 @@ class Select(Generic[T]):
 
     def __init__(self) -> None:
         self._arrivals = _Arrivals()
-        self._changed = self._arrivals.changed
         self._lanes: list[Channel[T]] = []
+        self._adding = threading.Lock()
         self._next = 0
         self._closed = False  # no more lanes will be added
         self._abandoned = False
 
     def __len__(self) -> int:
         """Items that wait, over all lanes."""
-        return self._arrivals.held
+        return sum(map(len, self._lanes))
 
     def lane(
         self, capacity: int, overflow: Overflow = Overflow.BLOCK, *, on_drop: Callable[[T], None] | None = None
     ) -> Channel[T]:
         """Add and return a channel of which this is the consumer."""
-        channel: Channel[T] = Channel(capacity, overflow, arrivals=self._arrivals, on_drop=on_drop)
-        with self._changed:
+        channel: Channel[T] = Channel(capacity, overflow, arrivals=self._arrivals, held=self.__len__, on_drop=on_drop)
+        with self._adding:
+            self._lanes.append(channel)
             if self._abandoned:
                 channel.abandon()
-            self._lanes.append(channel)
-            self._changed.notify_all()
+        self._arrivals.tell()
         return channel
 
     def capacity(self) -> int:
         """Return the most items that can wait in lanes that have not ended."""
-        with self._changed:
-            return sum(lane.capacity for lane in self._lanes if not lane.ended)
+        return sum(lane.capacity for lane in self._lanes if not lane.ended)
 
     def close(self) -> None:
         """Say that no lane will be added: once every lane has ended, so has the whole. Safe twice."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self._arrivals.tell()
 
     def wait(self, timeout_s: float | None = None, at_least: int = 1) -> bool:
-        """Wait until `at_least` items can be taken; false when `timeout_s` seconds passed first.
-
-        True, too, when fewer are left and no more will come.
+        """Wait until `at_least` items can be taken, or as many as can wait; false when the time passed first.
 
         Raises:
             Finished: every lane has ended and none will be added.
         """
-        with self._changed:
-            self._arrivals.wanted = at_least
-            try:
-                enough = self._changed.wait_for(lambda: len(self) >= at_least or self._over(), timeout_s)
-            finally:
-                self._arrivals.wanted = 1
-            if not len(self) and self._over():
-                raise Finished
-            return enough
+
+        def ready() -> bool:
+            most = sum(len(lane) if lane.finished else lane.capacity for lane in self._lanes)
+            self._arrivals.wanted = max(1, min(at_least, most))
+            return len(self) >= self._arrivals.wanted or self._over()
+
+        enough = self._arrivals.wait_for(ready, timeout_s)
+        if self._over() and not len(self):
+            raise Finished
+        return enough
 
     def take(self, limit: int) -> list[T]:
         """Take up to `limit` items without waiting: one of each lane in turn, beginning after the last one served."""
+        if any(lane.ended for lane in self._lanes):
+            with self._adding:
+                self._lanes = [lane for lane in self._lanes if not lane.ended]
         taken: list[T] = []
-        with self._changed:
-            self._lanes = [lane for lane in self._lanes if not lane.ended]
-            idle = 0
-            while len(taken) < limit and idle < len(self._lanes):
-                self._next %= len(self._lanes)
-                item = self._lanes[self._next].poll()
-                self._next += 1
-                if item is None:
-                    idle += 1
-                else:
-                    idle = 0
-                    taken.append(item)
+        idle = 0
+        while len(taken) < limit and idle < len(self._lanes):
+            self._next %= len(self._lanes)
+            item = self._lanes[self._next].poll()
+            self._next += 1
+            if item is None:
+                idle += 1
+            else:
+                idle = 0
+                taken.append(item)
         return taken
 
     def abandon(self) -> None:
         """Abandon every lane, present and future; safe twice."""
-        with self._changed:
+        with self._adding:
             self._abandoned = self._closed = True
             for lane in self._lanes:
                 lane.abandon()
-            self._changed.notify_all()
+        self._arrivals.tell()
 
     def _over(self) -> bool:
         return self._closed and all(lane.finished for lane in self._lanes)

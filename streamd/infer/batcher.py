@@ -12,9 +12,9 @@ class Inbox(Protocol):
     """The lanes of all cameras of one model, read round robin; flow.channel.Select is one."""
 
     def wait(self, timeout_s: float | None = None, at_least: int = 1) -> bool:
-        """Wait until so many frames can be taken; false when the time passed first; raises `Finished`.
+        """Wait until so many frames can be taken, or as many as can wait; false when the time passed first.
 
-        True, too, when fewer are left and no more will come.
+        Raises `Finished`.
         """
 
     def take(self, limit: int) -> list[Frame]:
@@ -74,11 +74,11 @@ class Batcher:
         self._inbox.abandon()
 
     def _wait_for(self, missing: int, deadline_ns: int) -> bool:
-        """Wait, in one go, for the frames that are missing or as many as can wait; false when more is no use."""
+        """Wait, in one go, for the frames that are missing; false when more waiting is no use."""
         left_ns = deadline_ns - self._clock.monotonic_ns()
         if left_ns <= 0:
             return False
         try:
-            return self._inbox.wait(left_ns / 1e9, max(1, min(missing, self._inbox.capacity())))
+            return self._inbox.wait(left_ns / 1e9, missing)
         except Finished:  # the next `get` says so, once the frames in hand have been run
             return False

@@ -168,9 +168,22 @@ def test_fewer_than_wanted_are_told_when_no_more_will_come():
     assert not thread.is_alive() and select.take(5) == ["last"]
 
 
+def test_no_more_is_waited_for_than_can_wait():
+    select = Select()
+    lanes = [select.lane(1), select.lane(2)]
+    lanes[0].put("a")
+    lanes[0].finish()
+    thread = in_thread(lambda: select.wait(60, 9))
+    lanes[1].put("b")
+    lanes[1].put("c")
+    thread.join(10)
+    assert not thread.is_alive() and len(select) == 3
+
+
 def test_what_was_dropped_or_abandoned_does_not_count_as_held():
     select = Select()
     lanes = [select.lane(1, Overflow.DROP_OLDEST), select.lane(2)]
+    select.lane(2)
     for lane in (*lanes, *lanes):
         lane.put(0)
     assert len(select) == 3
@@ -220,3 +233,30 @@ def test_the_capacity_of_a_select_is_that_of_its_open_lanes():
     assert select.capacity() == 7
     ended.finish()
     assert select.capacity() == 3
+
+
+@pytest.mark.parametrize("overflow", list(Overflow))
+def test_many_producers_and_a_consumer_that_wants_several_lose_nothing_and_hang_never(overflow):
+    """The sides look at each other without a lock: every way they may meet is tried some thousand times."""
+    select, count, lost = Select(), 1_000, []
+    lanes = [select.lane(1 + index % 3, overflow, on_drop=lost.append) for index in range(6)]
+
+    def produce(index):
+        for item in range(count):
+            lanes[index].put((index, item))
+        lanes[index].finish()
+
+    threads = [in_thread(lambda index=index: produce(index)) for index in range(6)]
+    select.close()
+    taken = []
+    with pytest.raises(Finished):
+        while True:
+            assert select.wait(60, 1 + len(taken) % 20), "it waited for what nobody brought"
+            taken += select.take(4)
+    for thread in threads:
+        thread.join(10)
+    assert len(lost) == sum(lane.dropped for lane in lanes) and (not lost or overflow is Overflow.DROP_OLDEST)
+    assert sorted(taken + lost) == [(index, item) for index in range(6) for item in range(count)]
+    for index in range(6):
+        mine = [item for lane, item in taken if lane == index]
+        assert mine == sorted(mine)

@@ -17,7 +17,7 @@ import structlog
 
 from streamd import bundled
 from streamd.clock import StopGroup, SystemClock
-from streamd.corridor import Finish, Prepare, Run, Underway
+from streamd.corridor import Finish, Prepare, Publish, Run, Underway
 from streamd.flow.pipeline import Pipeline
 from streamd.flow.stage import Feed, chain
 from streamd.frames import Frame, Surface
@@ -162,7 +162,8 @@ class Bench:
         works = (
             Prepare(fill, ring, metrics),
             Run(backend.enqueue, ring, metrics),
-            Finish("check", backend.manifest.labels, read, ring, steps, sink, {}, Underway(), metrics),
+            Finish(read, ring, steps, metrics),
+            Publish("check", backend.manifest.labels, sink, {}, Underway(), metrics),
         )
         shown = (tuple(self.frame(BATCH * index + row) for row in range(BATCH)) for index in range(batches))
         pipeline = Pipeline(chain("check", Feed(shown), works, capacity=len(ring)), StopGroup())
