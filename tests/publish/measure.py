@@ -4,27 +4,31 @@
     python -m tests.publish.measure slow
     python -m tests.publish.measure send
 
-Each takes turns between its two cases, so that what else the machine does weighs on both alike; the spread of one
-case's rounds is the noise.
+Each takes turns between its cases, so that what else the machine does weighs on all alike; the spread of one case's
+rounds is the noise. `slow` does so within one run of the daemon (slow.py): 4 minutes at most, and no GPU.
 """
 
+import select
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import zmq
 
-from streamd import bench, bundled, config
+from streamd import config
 from streamd.clock import SystemClock
 from streamd.frames import Detections, Frame, Packet, Picture
 from streamd.publish import open_sinks
+from tests.publish.slow import slow
 
 ROUNDS = 5
+FILL, COUNT = 40_000, 5_000  # what fills a queue of 10,000 and TCP's, and what does not
 MESSAGES, UNITS, UNIT_BYTES = 8_000, 1_500, 20_000  # fewer than a reader may be behind, so that none is lost
 
 READER = """
@@ -79,9 +83,8 @@ def one_curve(kind, count, send, encrypted):
             socket = "video" if kind == "h264" else "detections"
             arguments = [sink.endpoints[socket], kind, str(count), *((server[0], client[1]) if encrypted else ("", ""))]
             reader = subprocess.Popen([sys.executable, "-c", READER, *arguments], stdout=subprocess.PIPE, text=True)
-            while not sink.subscribers(socket):
-                time.sleep(0.01)
-            send(sink)
+            while not select.select([reader.stdout], [], [], 0.01)[0]:  # until it has heard one
+                send(sink)
             reader.stdout.readline()
             used = time.process_time()
             for _ in range(count - 1):
@@ -94,62 +97,33 @@ def one_curve(kind, count, send, encrypted):
     return seconds, used + theirs
 
 
-def slow():
-    """Frames a second of the whole daemon on the bundled clip, with nobody and with a subscriber that never reads."""
-    assets = bundled.folder("assets")
-    rates, cpu = {False: [], True: []}, {False: [], True: []}
-    with tempfile.TemporaryDirectory() as name:
-        file = Path(name) / "cams.yaml"
-        file.write_text(
-            f"models: {{street: {{path: {assets / 'street.onnx'}, threads: 1}}}}\n"
-            f"cameras: {{a: {{uri: {assets / 'street.mp4'}, model: street, pace: asap, loop: true}}}}\n"
-            "publish: {detections: {bind: 'tcp://127.0.0.1:*'}, video: null}\n"
-        )
-        settings = config.load(file, {})
-        for _ in range(ROUNDS):
-            for sleeper in (False, True):
-                with open_sinks(settings.publish, SystemClock()) as sink, zmq.Context() as context:
-                    asleep = context.socket(zmq.SUB)
-                    asleep.setsockopt(zmq.RCVHWM, 1)
-                    asleep.setsockopt(zmq.RCVBUF, 4096)
-                    if sleeper:
-                        asleep.connect(sink.endpoints["detections"])
-                        asleep.subscribe(b"")
-                        while not sink.subscribers("detections"):
-                            time.sleep(0.01)
-                    run = bench.end_to_end(settings, sink, SystemClock(), 8.0)
-                    asleep.close(linger=0)
-                rates[sleeper].append(run.fps)
-                cpu[sleeper].append(run.cpu_s * 1e3 / len(run.sent))
-    tell("frames", "nobody", rates[False], "never reads", rates[True], "a second")
-    tell("CPU", "nobody", cpu[False], "never reads", cpu[True], "ms a frame")
-
-
 def send():
     """CPU time that publishing a frame's detections takes of the thread that does, by who listens."""
     picture = Picture(*(np.zeros(shape, np.uint8) for shape in ((48, 64), (24, 32), (24, 32))))
     found = Detections(np.ones((8, 4), np.float32), np.ones(8, np.float32), np.ones(8, np.int32))
     frame = Frame("front", 1, 0, 0, 0, picture)
     settings = config.Publish(detections=config.DetectionsSocket(bind="tcp://127.0.0.1:*"), video=None)
-    took = {False: [], True: []}
+    took = {"nobody": [], "one whose queue fills": [], "one whose queue is full": []}
     for _ in range(ROUNDS):
-        for sleeper in (False, True):
+        for case, times in took.items():
             with open_sinks(settings, SystemClock()) as sink, zmq.Context() as context:
                 asleep = context.socket(zmq.SUB)
                 asleep.setsockopt(zmq.RCVHWM, 1)
-                if sleeper:
+                publish = partial(sink.detections, frame, found, ("person",) * 2, "street")
+                if case != "nobody":
                     asleep.connect(sink.endpoints["detections"])
                     asleep.subscribe(b"")
-                    while not sink.subscribers("detections"):
-                        time.sleep(0.01)
-                for timed in (False, True):  # the first time its queue fills
-                    begun = time.thread_time()
-                    for _ in range(20_000):
-                        sink.detections(frame, found, ("person",) * 2, "street")
-                    if timed:
-                        took[sleeper].append((time.thread_time() - begun) * 1e6 / 20_000)
+                    while not asleep.poll(10):  # until the first has come to it
+                        publish()
+                for _ in range(FILL if case.endswith("full") else 0):
+                    publish()
+                begun = time.thread_time()
+                for _ in range(COUNT):
+                    publish()
+                times.append((time.thread_time() - begun) * 1e6 / COUNT)
                 asleep.close(linger=0)
-    tell("publishing", "to nobody", took[False], "to one that never reads", took[True], "us a frame")
+    for case in list(took)[1:]:
+        tell("publishing", "to nobody", took["nobody"], f"to {case}", took[case], "us a frame")
 
 
 def tell(what, first, a, second, b, unit):
