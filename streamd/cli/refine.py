@@ -13,7 +13,7 @@ from streamd.cli import seen
 from streamd.cli.bar import progress
 from streamd.cli.fraction import FRACTION
 from streamd.cli.sets import added
-from streamd.errors import DataError
+from streamd.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from streamd.int8.graph import Graph
@@ -31,7 +31,7 @@ OPTIONS = (
     click.option("--steps", type=COUNT, help="Of a block of --adaround (2000), or of --qat in all (1000)."),
     click.option("--pictures", type=COUNT, help="A step (--adaround 8, --qat 4)."),
     click.option("--block", default=1, show_default=True, type=COUNT, help="Layers that --adaround learns together."),
-    click.option("--rate", default=1e-4, show_default=True, type=FRACTION, help="Of learning, --qat."),
+    click.option("--rate", default=1e-3, show_default=True, type=FRACTION, help="Of learning, --qat."),
     click.option("--freeze-scales", is_flag=True, help="Train weights and biases alone, --qat."),
     click.option("--block-loss", is_flag=True, help="Compare also what blocks give, --qat."),
     click.option(
@@ -73,7 +73,12 @@ def check(given: dict[str, Any]) -> None:
 
 
 def refined(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict[str, Any]) -> dict[str, Any]:
-    """Change `piece` and `trial` by what was learned, where the judge finds it better; return it for the manifest."""
+    """Change `piece` and `trial` by what was learned, where the judge finds it better; return it for the manifest.
+
+    Raises:
+        DataError: there is no picture to learn from, or what is done cannot be kept.
+        ModelError: torch cannot run the model.
+    """
     from streamd.int8 import quantize  # noqa: PLC0415 - see command
 
     name = next((name for name in ("adaround", "qat") if given[name]), None)
@@ -89,6 +94,12 @@ def refined(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: di
         if folder.is_dir() and any(folder.iterdir()):
             click.echo(f"interrupted: what is done is kept in {folder}; the same command goes on from there", err=True)
         raise
+    except RuntimeError as error:  # of torch, which has no other: a shape that does not fit, memory of the GPU used up
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{piece.path}: torch cannot run it for --{name}: {reason}",
+            mend="if memory is short give fewer --pictures or a smaller --window; else leave it at --partial",
+        ) from error
     minutes = (time.monotonic() - start) / 60
     click.echo(f"{name}: {len(inputs)} pictures, {minutes:.1f} minutes on {given['device']}")
     if judge is not None:

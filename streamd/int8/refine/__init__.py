@@ -8,6 +8,7 @@ crops.py        windows of what a network is fed
 blocks.py       which layers are reconstructed together
 soft.py         AdaRound's soft rounding
 adaround.py     the reconstruction, block by block
+units.py        how far one step may move a weight
 student.py      weights, biases and scales as parameters
 distill.py      the training
 checkpoint.py   finished work, kept

@@ -24,6 +24,7 @@ from streamd.int8.placement import Placement
 from streamd.int8.refine import crops
 from streamd.int8.refine.blocks import Block, blocks
 from streamd.int8.refine.checkpoint import Checkpoint, key
+from streamd.int8.refine.device import settle
 from streamd.int8.refine.network import Network
 from streamd.int8.refine.soft import SoftWeight, beta
 from streamd.int8.scales import I8, Scales, quantize_weight
@@ -85,6 +86,7 @@ def learn(
         DataError: the checkpoint cannot be written.
     """
     checkpoint = checkpoint or Checkpoint(None, "")
+    settle(options.device)
     used = inputs[: affordable(graph, inputs, budget // 2)]
     own = replace(scales, weights=dict(scales.weights))
     exact, rounded = Frontier(graph, placement, Scales(), used, ()), Frontier(graph, placement, own, used, ())

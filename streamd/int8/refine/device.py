@@ -5,6 +5,16 @@ import torch
 from streamd.errors import DeviceError
 
 
+def settle(device: str) -> None:
+    """Let convolutions on a GPU be computed in float32, not TF32, whose 11 bits are coarser than what is learned here.
+
+    Shapes are the same every step, so the fastest way to compute each is looked for once.
+    """
+    if device != "cpu":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
+
+
 def named(name: str) -> str:
     """Return the device that `name` means: `auto` is the first GPU where there is one, else the CPU.
 

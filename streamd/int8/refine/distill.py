@@ -2,6 +2,7 @@
 
 No labels: the teacher is the float model, the loss is on the raw answers of its last layers before any decoding, each
 relative to how much it varies, and where asked also on the tensors that several layers read, the ends of blocks.
+Weights and biases are trained in units of what matters to their layer (units.py).
 Pictures are flipped left to right at random, and may be cut to windows. Adam, a cosine schedule after a short warm-up,
 and a moving average of all parameters, which is what is kept.
 
@@ -22,6 +23,7 @@ from streamd.int8.graph import Graph
 from streamd.int8.placement import Placement
 from streamd.int8.refine import crops
 from streamd.int8.refine.checkpoint import Checkpoint, key
+from streamd.int8.refine.device import settle
 from streamd.int8.refine.network import Network
 from streamd.int8.refine.student import Student, averages
 from streamd.int8.refine.units import units
@@ -32,6 +34,7 @@ from streamd.int8.session import Array
 WARM_UP = 0.05  # of the steps
 STRIDE = 32  # pixels: windows begin where every level of a detector has a cell begin
 SEEN = 4  # pictures that units are taken from
+FASTER = 10  # times as fast as weights scales learn, of which there are few
 EVERY = 50  # steps between two checkpoints
 STATE = "training"
 
@@ -42,7 +45,7 @@ class Options:
 
     steps: int = 1000
     batch: int = 4
-    rate: float = 1e-4  # of weights and biases; that of the logarithms of scales is ten times as much
+    rate: float = 1e-3  # of weights and biases, in their units; that of the logarithms of scales is FASTER
     learn_scales: bool = True
     blocks: bool = False  # the loss is also on what blocks give
     window: int = 0
@@ -73,6 +76,7 @@ def train(
         DataError: the checkpoint cannot be written.
     """
     torch.manual_seed(options.seed)
+    settle(options.device)
     training = _Training(graph, placement, scales, inputs, options)
     checkpoint = checkpoint or Checkpoint(None, "")
     training.resume(checkpoint.load(STATE))
@@ -87,7 +91,7 @@ def train(
 
 def work(graph: Graph, placement: Placement, scales: Scales, inputs: Sequence[Array], options: Options) -> str:
     """Return the key of this work, for a Checkpoint: other data or settings make another."""
-    return key(graph, placement, scales, inputs, ("distill", replace(options, device="")))
+    return key(graph, placement, scales, inputs, ("distill in units", replace(options, device="")))
 
 
 def block_ends(graph: Graph, placement: Placement) -> list[str]:
@@ -106,10 +110,8 @@ class _Training:
         layers = [node for node in self._network.layers if node.input[0] in scales.activations]
         steps = units(graph, placement, layers, [self._held.stacked([i], []) for i in range(min(SEEN, len(inputs)))])
         self._student = Student(self._network, placement, scales, steps, learn_scales=options.learn_scales)
-        groups = [{"params": self._student.values, "lr": options.rate}]
-        if self._student.steps:
-            groups.append({"params": self._student.steps, "lr": 10 * options.rate})
-        self._rates = [options.rate, 10 * options.rate]
+        self._rates = [options.rate, FASTER * options.rate]
+        groups = [{"params": one} for one in (self._student.values, self._student.steps) if one]
         self._adam = torch.optim.Adam(groups)
         self._average = averages(self._student.parameters)
         self._spreads: dict[str, float] = {}

@@ -48,34 +48,29 @@ class Student:
         self._units = units or {}
         self.weights: Parameters = {name: torch.zeros_like(value) for name, value in self._weights.items()}
         self.biases: Parameters = {name: torch.zeros_like(value) for name, value in self._biases.items()}
-        device = network.device
-        self.logs: Parameters = {}
-        for name in network.pairs:
-            if name in scales.activations:
-                start = torch.tensor(scales.activations[name], device=device).log()
-                self.logs.setdefault(self._shared.get(name, name), start)
-        self.weight_logs: Parameters = {
-            node.name: torch.from_numpy(_weight_scale(network.graph, node, scales)).to(device).log()
-            for node in self.layers
-        }
-        values = [*self.weights.values(), *self.biases.values()]
-        steps = [*self.logs.values(), *self.weight_logs.values()] if learn_scales else []
-        self.values, self.steps = values, steps
-        for one in (*values, *steps):
+        roots = {self._root(name): name for name in reversed(network.pairs) if name in scales.activations}
+        self._numbers = {root: i for i, root in enumerate(roots)}
+        first = [scales.activations[name] for name in roots.values()]
+        self.logs = torch.tensor(first, device=network.device).log()
+        own = [torch.from_numpy(_weight_scale(network.graph, node, scales)) for node in self.layers]
+        self._sizes = [len(one) for one in own]
+        self.weight_logs = torch.cat(own or [torch.ones(0)]).to(network.device).log()
+        self.values = [*self.weights.values(), *self.biases.values()]
+        self.steps = [self.logs, self.weight_logs] if learn_scales else []
+        for one in (*self.values, *self.steps):
             one.requires_grad_()
 
     def run(self, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
         """Run the network as the Q/DQ file would."""
-        shared = {name: as_half(log.exp()) for name, log in self.logs.items()}
-        scales = {
-            name: shared[self._shared.get(name, name)]
-            for name in self._network.pairs
-            if self._shared.get(name, name) in shared
+        shared = as_half(self.logs.exp()).unbind()
+        numbers = {name: self._numbers.get(self._root(name)) for name in self._network.pairs}
+        scales = {name: shared[i] for name, i in numbers.items() if i is not None}
+        own = as_half(self.weight_logs.exp()).split(self._sizes)
+        moved = self._now(self._weights, self.weights, 0)
+        weights = {
+            name: quantized(weight, along(scale, self._axes[name], weight.ndim), -TOP, TOP)
+            for (name, weight), scale in zip(moved.items(), own, strict=True)
         }
-        weights = {}
-        for name, weight in self._now(self._weights, self.weights, 0).items():
-            scale = along(as_half(self.weight_logs[name].exp()), self._axes[name], weight.ndim)
-            weights[name] = quantized(weight, scale, -TOP, TOP)
         return self._network.run(feeds, scales, weights, self._now(self._biases, self.biases, 1))
 
     @property
@@ -88,10 +83,14 @@ class Student:
         made = _copy(graph)
         weights, biases = self._now(self._weights, self.weights, 0), self._now(self._biases, self.biases, 1)
         scales = Scales(dict(self._scales.activations), dict(self._scales.bounds), {}, list(self._scales.remarks))
+        shared, own = (
+            _array(self.logs.exp()),
+            dict(zip(weights, self.weight_logs.exp().split(self._sizes), strict=True)),
+        )
         for name in scales.activations:
-            log = self.logs.get(self._shared.get(name, name))
-            if log is not None:
-                scales.activations[name] = rounded(float(log.detach().exp()))
+            number = self._numbers.get(self._root(name))
+            if number is not None:
+                scales.activations[name] = rounded(float(shared[number]))
         for node in made.nodes:
             if node.name not in weights:
                 continue
@@ -100,12 +99,15 @@ class Student:
             _replace(made, node, 1, weight)
             if bias is not None:
                 _replace(made, node, 2, bias)
-            scale = _array(self.weight_logs[node.name].exp())
             scales.weights[node.name] = coded(
-                weight, self._axes[node.name], scale, bias, scales.activations[node.input[0]]
+                weight, self._axes[node.name], _array(own[node.name]), bias, scales.activations[node.input[0]]
             )
         made.index()
         return made, scales
+
+    def _root(self, name: str) -> str:
+        """Return the tensor whose scale `name` has."""
+        return self._shared.get(name, name)
 
     def _now(self, first: Parameters, moved: Parameters, which: int) -> Parameters:
         """Return weights (0) or biases (1) as they are now: as they were at `first`, and how far they `moved`."""

@@ -19,13 +19,15 @@ MEANS = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_p
 
 
 def _conv(node: NodeProto) -> Function:
-    group = int(number(node, "group", 1))
+    group, told = int(number(node, "group", 1)), attribute(node, "auto_pad", "NOTSET") == "NOTSET"
+    given = [
+        ints(node, name, []) for name in ("strides", "dilations", "pads")
+    ]  # read once: it takes longer than to run
 
     def run(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         n = weight.ndim - 2
-        strides, dilations = ints(node, "strides", [1] * n), ints(node, "dilations", [1] * n)
-        pads = ints(node, "pads", [0] * (2 * n))
-        if attribute(node, "auto_pad", "NOTSET") == "NOTSET" and pads[:n] == pads[n:]:
+        strides, dilations, pads = (one or [default] * n for one, default in zip(given, (1, 1, 0), strict=True))
+        if told and pads[:n] == pads[n:]:
             return CONVOLUTIONS[n](x, weight, bias, strides, pads[:n], dilations, group)
         return CONVOLUTIONS[n](_padded(node, x, weight.shape[2:], 0.0), weight, bias, strides, 0, dilations, group)
 
