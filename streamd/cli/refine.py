@@ -88,18 +88,7 @@ def refined(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: di
     folder = given["checkpoints"] or own_folder(piece.path, name, given)
     before = piece.repaired, trial.scales, trial.agreement
     start = time.monotonic()
-    try:
-        piece.repaired, trial.scales = WAYS[name](piece, trial, inputs, folder, given)
-    except (KeyboardInterrupt, SystemExit):
-        if folder.is_dir() and any(folder.iterdir()):
-            click.echo(f"interrupted: what is done is kept in {folder}; the same command goes on from there", err=True)
-        raise
-    except RuntimeError as error:  # of torch, which has no other: a shape that does not fit, memory of the GPU used up
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"{piece.path}: torch cannot run it for --{name}: {reason}",
-            mend="if memory is short give fewer --pictures or a smaller --window; else leave it at --partial",
-        ) from error
+    piece.repaired, trial.scales = learned(name, piece, trial, inputs, folder, given)
     minutes = (time.monotonic() - start) / 60
     click.echo(f"{name}: {len(inputs)} pictures, {minutes:.1f} minutes on {given['device']}")
     if judge is not None:
@@ -112,6 +101,28 @@ def refined(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: di
             piece.repaired, trial.scales, trial.agreement = before
             return {name: "not used"}
     return {name: {"pictures": len(inputs), "minutes": round(minutes, 1)}}
+
+
+def learned(
+    name: str, piece: "Workpiece", trial: "Trial", inputs: "list[Array]", folder: Path, given: dict[str, Any]
+) -> "tuple[Graph | None, Scales]":
+    """Return what the way of this name makes of the graph and the scales; tells where an interrupted one goes on.
+
+    Raises:
+        ModelError: torch cannot run the model.
+    """
+    try:
+        return WAYS[name](piece, trial, inputs, folder, given)
+    except (KeyboardInterrupt, SystemExit):
+        if folder.is_dir() and any(folder.iterdir()):
+            click.echo(f"interrupted: what is done is kept in {folder}; the same command goes on from there", err=True)
+        raise
+    except RuntimeError as error:  # of torch, which has no other: a shape that does not fit, memory of the GPU used up
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{piece.path}: torch cannot run it for --{name}: {reason}",
+            mend="if memory is short give fewer --pictures or a smaller --window; else leave it at --partial",
+        ) from error
 
 
 def tidy(model: Path, given: dict[str, Any]) -> None:

@@ -146,3 +146,20 @@ def test_a_place_for_checkpoints_that_is_none_is_told_before_the_work(made, tmp_
 
 def test_a_rate_that_is_no_number_is_a_usage_error(made, tmp_path):
     assert quantize(made, tmp_path / "out", "--qat", "--rate", "nan").exit_code == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_torch_cannot_run_is_one_line(made, tmp_path, monkeypatch, way):
+    pytest.importorskip("torch", reason="the extra `train` is not installed")
+    from streamd.int8.refine import adaround, distill  # noqa: PLC0415
+
+    def full(*_, **__):
+        raise RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB")
+
+    monkeypatch.setattr(adaround, "learn", full)
+    monkeypatch.setattr(distill, "train", full)
+    done = quantize(made, tmp_path / "out", f"--{way}", "--device", "cpu")
+    assert done.exit_code == 1
+    told = f"net.onnx: torch cannot run it for --{way}: CUDA out of memory. Tried to allocate 2 GiB; if memory is short"
+    assert told in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
