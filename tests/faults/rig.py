@@ -171,12 +171,6 @@ def resources(pid):
     )
 
 
-def p95_ms(frames):
-    """The 95th percentile of the time from a frame's capture to its detections being sent, in ms."""
-    late = sorted((frame.published_at_ns - frame.captured_at_ns) / 1e6 for frame in frames)
-    return late[int(0.95 * (len(late) - 1))] if late else float("nan")
-
-
 def _free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
