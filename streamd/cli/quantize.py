@@ -81,8 +81,9 @@ def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's option
     backend = infer.load(model)
     backend.close()
     piece = quantize.Workpiece(model, ready, backend.manifest, plan)
+    mended = repair.equalized(piece, given)
     trial, judge, facts = chosen(piece, given)
-    facts |= repair.repaired(piece, trial, judge, given)
+    facts |= mended | repair.repaired(piece, trial, judge, given)
     facts |= refine.refined(piece, trial, judge, given)
     if trial.agreement is not None and trial.agreement.matched50 < given["min_agreement"] and not given["force"]:
         raise click.ClickException(

@@ -1,4 +1,4 @@
-"""What `streamd quantize` does for models that plain INT8 hurts: --partial and --bias-correction."""
+"""What `streamd quantize` does for models that plain INT8 hurts: --equalize, --partial and --bias-correction."""
 
 import tempfile
 from dataclasses import replace
@@ -45,6 +45,7 @@ OPTIONS = (
         help="Of the multiply-adds, that --partial may leave in float; the head's count.",
     ),
     click.option("--bias-correction", is_flag=True, help="Let biases make up for rounding; needs --data."),
+    click.option("--equalize", is_flag=True, help="Bring channels to ranges alike where that changes no answer."),
 )
 
 
@@ -55,12 +56,29 @@ def check(given: dict[str, Any]) -> None:
     """Check that what is asked for can be done.
 
     Raises:
-        DataError: --bias-correction has no pictures to be calibrated on, or --partial none to be judged on.
+        DataError: --bias-correction or --equalize has no pictures to be calibrated on, or --partial none to be judged
+            on; or a cache is asked for whose scales would be those of an equalized model.
     """
+    if given["equalize"] and not given["data"]:
+        raise DataError("--equalize needs pictures to calibrate on", mend="give --data")
+    if given["equalize"] and given["write_cache"] is not None:
+        raise DataError("--write-cache: its scales would be those of an equalized model", mend="leave --equalize out")
     if given["bias_correction"] and not given["data"]:
         raise DataError("--bias-correction needs pictures to calibrate on", mend="give --data")
     if given["partial"] and not (given["data"] or given["judge"]):
         raise DataError("--partial needs pictures to judge on", mend="name some with --judge, or give --data")
+
+
+def equalized(piece: "Workpiece", given: dict[str, Any]) -> dict[str, Any]:
+    """Equalize the channels of `piece`, before anything is calibrated, tell where, and return it for the manifest."""
+    from streamd.int8 import equalize  # noqa: PLC0415
+
+    if not given["equalize"]:
+        return {}
+    inputs = seen.inputs(piece, given, "--equalize", CORRECTED_ON)
+    piece.graph, tensors = equalize.equalize(piece.graph, piece.placement, inputs)
+    click.echo(f"equalized: {', '.join(tensors) or 'no tensor; through SiLU, for one, nothing can be rescaled'}")
+    return {"equalized": len(tensors)}
 
 
 def repaired(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict[str, Any]) -> dict[str, Any]:

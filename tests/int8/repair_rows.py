@@ -7,17 +7,16 @@ pictures: learned from, chosen by, and judged on; the last is read by `judged` a
 import json
 import pickle
 import time
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import onnx
 
 from streamd import infer, log
 from streamd.cli import refine, repair, seen
 from streamd.decode import picture_from_image
-from streamd.int8 import data, equalize, fragile, lint, placement, quantize, scales, thresholds
+from streamd.int8 import data, fragile, lint, placement, quantize, scales, thresholds
 from streamd.int8 import graph as graphs
 from streamd.int8.calibrate import calibrate
 from streamd.int8.groups import float_share
@@ -27,52 +26,13 @@ from streamd.int8.sensitivity import chart, report, screen
 from streamd.int8.sensitivity.feed import Feed
 from streamd.int8.sensitivity.outcome import Outcome
 from streamd.int8.sensitivity.study import Study
-from streamd.int8.session import Session
-from streamd.score import dataset, detect, latency, served
+from streamd.score import dataset, detect, served
 from streamd.score.evaluate import LEAST_CONFIDENCE, MOST, NMS_IOU
+from tests.int8.repair_task import ROWS, share_cores, slug
 
-# row -> the row it starts from, and what is done then
-ROWS = {
-    "float": ("", "nothing"),
-    "plain": ("", "plain"),
-    "bias": ("plain", "corrected"),
-    "adaround": ("plain", "adaround"),
-    "bias, adaround": ("bias", "adaround"),
-    "qat": ("plain", "qat"),
-    "bias, qat": ("bias", "qat"),
-    "partial": ("plain", "partial"),
-    "partial, bias": ("partial", "corrected"),
-    "partial, adaround": ("partial", "adaround"),
-    "partial, qat": ("partial", "qat"),
-    "partial, bias, qat": ("partial, bias", "qat"),
-    "equalize": ("plain", "equalized"),
-    "equalize, bias": ("equalize", "corrected"),
-    "equalize, adaround": ("equalize", "adaround"),
-    "equalize, qat": ("equalize", "qat"),
-    "sensitivity": ("plain", "sensitivity"),
-}
-SLOW = ("adaround", "qat", "sensitivity", "partial")  # what is started first
 CALIBRATED_ON = 100  # pictures, of those that are learned from
+MEASURED_ON = 96  # pictures, of those that are judged on, for each group alone
 METHODS = ("minmax", "entropy", "percentile", "mse", "histogram-observer")
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One model and its three sets of pictures; `choose` and `judge` are data sets where there are labels."""
-
-    name: str
-    model: Path
-    learn: tuple[Path, ...]
-    choose: Path
-    judge: tuple[Path, ...]
-    labelled: bool
-    steps: int
-    rounding_steps: int
-    batch: int
-    window: int
-    target: float
-    device: str
-    threads: int
 
 
 @dataclass(slots=True)
@@ -83,14 +43,6 @@ class State:
     repaired: bytes | None
     plan: placement.Placement
     trial: quantize.Trial
-
-
-def share_cores(threads):
-    """Let every session of ONNX Runtime have so many threads: rows run side by side, and the default is all cores."""
-    Session.__init__.__kwdefaults__["threads"] = threads
-    usual = list(served.Options.__init__.__defaults__)
-    usual[1] = threads  # batch, threads, ...
-    served.Options.__init__.__defaults__ = tuple(usual)
 
 
 def do(task, row, out):
@@ -110,24 +62,6 @@ def do(task, row, out):
     result = {"model": task.name, "row": row, "minutes": round(minutes, 2), **facts}
     (folder / "result.part").write_text(json.dumps(result, indent=1))
     (folder / "result.part").replace(folder / "result.json")
-
-
-def time_files(task, out, until):
-    """Time the CPU files that differ in speed, in turn on one core, if there is time and nothing else runs."""
-    files = {"float": task.model} | {row: out / row / f"{task.model.stem}.cpu.onnx" for row in ("plain", "partial")}
-    if (out / "speed.json").exists() or time.monotonic() > until or not all(path.exists() for path in files.values()):
-        return
-    pictures = [one.copy() for one in data.shown(data.find([task.choose]), 1)]
-    with ExitStack() as stack:
-        options = served.Options(threads=1)
-        models = [stack.enter_context(closing(served.Served(path, options))) for path in files.values()]
-        times = latency.measure(models, pictures)
-    found = {name: round(one.median_ms, 2) for name, one in zip(files, times, strict=True)}
-    (out / "speed.json").write_text(json.dumps(found))
-
-
-def slug(row):
-    return row.replace(", ", "-")
 
 
 def load(folder, task):
@@ -156,7 +90,7 @@ class Work:
         self.piece, self.trial = before
         self.given = {
             "data": task.learn, "judge": (task.choose,), "judge_part": (0, 1), "frames": 0, "part": (0, 1),
-            "confidence": 0.25, "target_drop": task.target, "max_float": 0.3, "bias_correction": True,
+            "confidence": 0.25, "target_drop": task.target, "max_float": 0.3, "bias_correction": True, "equalize": True,
             "steps": task.steps, "pictures": task.batch, "block": 1, "rate": None, "freeze_scales": False,
             "block_loss": False, "window": task.window, "device": task.device,
         }  # fmt: skip
@@ -180,11 +114,10 @@ class Work:
 
     def equalized(self):
         """Bring channels to ranges alike, and choose the scales again."""
-        piece, method = self.piece, self.trial.method
-        inputs = seen.inputs(piece, self.given, "--equalize", repair.CORRECTED_ON)
-        piece.graph, tensors = equalize.equalize(piece.graph, piece.placement, inputs)
-        self.trial.scales = scales.choose(piece.graph, piece.placement, self._calibrated(), thresholds.METHODS[method])
-        return {"equalized": len(tensors)}
+        piece, method = self.piece, thresholds.METHODS[self.trial.method]
+        facts = repair.equalized(piece, self.given)
+        self.trial.scales = scales.choose(piece.graph, piece.placement, self._calibrated(), method)
+        return facts
 
     def corrected(self):
         """Correct biases in the way that is found best."""
@@ -210,7 +143,7 @@ class Work:
         """Measure each group alone, and how the metrics' orders agree with that of the true drop."""
         piece, trial = self.piece, self.trial
         sets = self._labelled(self.task.judge)
-        feed, outcome = self._feed(sets)
+        feed, outcome = self._feed(sets.spread(MEASURED_ON) if sets else None)
         study = Study(piece.graph, piece.manifest, piece.placement, trial.scales, feed, outcome)
         began = time.monotonic()
         found = {"alone": [measure for _, measure in study.alone()]}
@@ -299,7 +232,7 @@ class Work:
     def _feed(self, sets):
         piece, confidence = self.piece, self.given["confidence"]
         if sets is None:
-            pictures = [one.copy() for one in data.shown(data.find(self.task.judge), 0)]
+            pictures = [one.copy() for one in data.shown(data.find(self.task.judge), MEASURED_ON)]
             feed = Feed.of(piece.manifest.input, pictures)
             return feed, Outcome(piece.manifest, feed.geometries, confidence=confidence, path=piece.path)
         feed = Feed.labelled(piece.manifest.input, sets)
