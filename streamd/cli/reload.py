@@ -57,6 +57,8 @@ def _daemon(config: Path, pid: int | None) -> int:
         if not processes.is_daemon(pid):
             raise ClientError(f"process {pid} is no `streamd serve`", mend="`pgrep -af 'streamd serve'` shows them")
         return pid
+    if not os.path.exists(config):  # noqa: PTH110 - false also where we may not look
+        raise ClientError(f"{config}: no such file", mend="give the one that the daemon runs, or name it with --pid")
     running = processes.serving(config)
     if len(running) != 1:
         raise ClientError(

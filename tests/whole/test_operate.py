@@ -124,6 +124,8 @@ def test_reload_of_nobody_is_one_line(house, tmp_path):
     (tmp_path / "cams.yaml").write_text("")
     code, _, err = house.run("reload", tmp_path / "cams.yaml")
     assert (code, err) == (1, f"streamd: no daemons run {tmp_path / 'cams.yaml'}; name one with --pid\n")
+    code, _, err = house.run("reload", tmp_path / "gone.yaml")
+    assert (code, err.partition(";")[0]) == (1, f"streamd: {tmp_path / 'gone.yaml'}: no such file")
 
 
 STUCK = """
