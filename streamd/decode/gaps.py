@@ -26,7 +26,7 @@ class Gaps:
     def __init__(self, extradata: bytes | None) -> None:
         """`extradata` is what the container states of the stream, its parameter sets as a rule."""
         self.count = 0  # gaps so far
-        self.believed = True  # until the stream turns out to number in a way of its own: then none is counted any more
+        self.believed = True  # but while the stream numbers in a way of its own: then none is counted
         self.cold = False  # whether it began amid a recovery, and none has been completed since
         self._length_bytes = h264.length_size(extradata)
         self._sequences: dict[int, Sequence] = {}
@@ -119,8 +119,7 @@ class Gaps:
     def _gap(self) -> None:
         self._healing = None
         self._recent.append(self._pictures)
-        if len(self._recent) == _MOST_GAPS and self._pictures - self._recent[0] < _AMONG:
-            self.believed = False
+        self.believed = len(self._recent) < _MOST_GAPS or self._pictures - self._recent[0] >= _AMONG
         self.count += self.believed
 
     def _whole(self, head: Slice, recovery: int | None) -> bool:

@@ -148,12 +148,17 @@ def test_a_recovery_that_the_decoder_cannot_begin_is_none(number, cold):
     assert whole == [False, False, not cold, False]
 
 
-def test_a_camera_that_numbers_in_a_way_of_its_own_is_believed_no_more():
+def test_a_camera_that_numbers_in_a_way_of_its_own_is_not_believed_while_it_does():
     gaps = Gaps(None)
     for packet in sent([]) + [annex_b(STREAM.slice(2 * index % 16)) for index in range(1, 100)]:
         gaps.read(packet)
     assert gaps.count == 15
     assert not gaps.believed
+    whole = sent(["reference"] * 80)
+    for packet in [*whole[:70], *whole[72:]]:
+        gaps.read(packet)
+    assert gaps.count == 16
+    assert gaps.believed
 
 
 @given(st.lists(st.binary(max_size=60).map(lambda data: b"\x00\x00\x01\x61" + data), max_size=20))
