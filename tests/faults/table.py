@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from streamd import units
 from tests.faults.latency import change, p95_ms
-from tests.faults.load import come_and_go, flap, grown, slope_mb_per_h, watch
+from tests.faults.load import climb_mb_per_h, come_and_go, flap, grown, slope_mb_per_h, watch
 from tests.faults.rig import BACKOFF_CAP_S, Rig
 from tests.faults.strikes import FPS, JPEG, LARGE, MOUNT, STRIKES, Scene
 
@@ -188,12 +188,14 @@ def soak(folder, seconds, cameras=8):
         warm_s = min(WARM_S, seconds / 3)
         warm = [(at_s, used) for at_s, used in samples if at_s >= warm_s]
         threads = sorted({used[1] for _, used in warm})
-        slope, (first_mb, *_), (last_mb, *_) = slope_mb_per_h(warm), warm[0][1], warm[-1][1]
+        (first_mb, *_), (last_mb, *_) = warm[0][1], warm[-1][1]
         show(
-            f"\nsoak of {cameras} cameras, one flapping, {seconds / 60:.1f} min: {slope:+.2f} MB/h after the "
-            f"first {warm_s / 60:.1f} min ({first_mb:.1f} -> {last_mb:.1f} MB), threads {threads[0]} to {threads[-1]}"
+            f"\nsoak of {cameras} cameras, one flapping, {seconds / 60:.1f} min: {climb_mb_per_h(warm):+.2f} MB/h "
+            f"after the first {warm_s / 60:.1f} min, {slope_mb_per_h(warm):+.2f} with steps ({first_mb:.1f} -> "
+            f"{last_mb:.1f} MB), threads {threads[0]} to {threads[-1]}"
         )
-    return [f"soak: {said}" for said in grown(warm, SLOPE_MB_PER_H)]
+        show("MB every 30 s: " + " ".join(f"{used[0]:.2f}" for _, used in samples[::3]))
+    return [f"soak: {said}" for said in grown(warm, SLOPE_MB_PER_H, climb_mb_per_h)]
 
 
 def _room(folder, name):

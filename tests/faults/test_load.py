@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.load import SOAK_MB_PER_H, SOAK_S, grown, watch
+from tests.faults.load import SOAK_MB_PER_H, SOAK_S, climb_mb_per_h, grown, slope_mb_per_h, watch
 
 STEADY = (130.0, 18, 40)
 
@@ -26,6 +26,37 @@ def test_one_that_is_left_behind_is_found(index, said):
     more = tuple(value + (place == index) for place, value in enumerate(STEADY))
     assert grown(samples(*[STEADY] * 4, *[more] * 5), 1.0) == [said]
     assert grown(samples(*[STEADY, STEADY, more] * 3), 1.0) == []
+
+
+PAGE_MB = 4 / 1024
+HEAP_STEPS = {12: 0.34, 40: 0.17, 75: 0.17, 110: 0.34}  # MB, by sample: what two heaps took of a busy machine
+
+
+def soaked(mb_per_h, steps=(), every_s=10.0, number=150):
+    """The samples of 25 minutes in which memory, counted in pages, leaks evenly and jumps now and then."""
+    jumps = dict(steps)
+    used = (
+        130 + at * every_s / 3600 * mb_per_h + sum(mb for when, mb in jumps.items() if when <= at)
+        for at in range(number)
+    )
+    return samples(*((mb // PAGE_MB * PAGE_MB, 18, 40) for mb in used))
+
+
+def test_steps_of_a_heap_are_no_climb():
+    assert slope_mb_per_h(soaked(0, HEAP_STEPS)) > 2
+    assert climb_mb_per_h(soaked(0, HEAP_STEPS)) == 0
+
+
+@pytest.mark.parametrize("mb_per_h", [0.5, 1.0, 2.0, 30.0])
+@pytest.mark.parametrize("steps", [{}, HEAP_STEPS], ids=["even", "steps"])
+def test_a_leak_climbs_with_steps_and_without(mb_per_h, steps):
+    assert climb_mb_per_h(soaked(mb_per_h, steps)) == pytest.approx(mb_per_h, rel=0.15)
+
+
+def test_a_leak_at_every_break_of_a_camera_climbs():
+    breaks = dict.fromkeys(range(0, 150, 3), 0.01)
+    assert climb_mb_per_h(soaked(0, breaks)) == pytest.approx(1.2, rel=0.05)
+    assert len(grown(soaked(0, breaks), 1.0, climb_mb_per_h)) == 1
 
 
 LEAKY = """
