@@ -26,7 +26,7 @@ from streamd.int8.refine.blocks import Block, blocks
 from streamd.int8.refine.checkpoint import Checkpoint, key
 from streamd.int8.refine.device import settle
 from streamd.int8.refine.network import Network
-from streamd.int8.refine.soft import SoftWeight, beta
+from streamd.int8.refine.soft import SoftWeight, beta, undecided
 from streamd.int8.scales import I8, Scales, quantize_weight
 from streamd.int8.session import Array
 
@@ -172,13 +172,14 @@ def _optimise(
 ) -> None:
     count = sum(one.logits.numel() for one in soft.values())
     rate = min(RATE * max(STEPS / options.steps, 1.0), FASTEST)
-    adam = torch.optim.Adam([one.logits for one in soft.values()], lr=rate)
+    adam = torch.optim.Adam([one.logits for one in soft.values()], lr=rate, fused=True)  # steps are many and small
     for step in range(options.steps):
-        error = problem.loss({name: one.soft() for name, one in soft.items()}, problem.draw(random))
+        upward = {name: one.upward() for name, one in soft.items()}
+        error = problem.loss({name: one.soft(upward[name]) for name, one in soft.items()}, problem.draw(random))
         error = error * (count / max(nearest, 1e-30))
         exponent = beta(step, options.steps)
         if exponent < torch.inf:
-            error = error + LAMBDA * sum(one.undecided(exponent) for one in soft.values())
+            error = error + LAMBDA * sum(undecided(one, exponent) for one in upward.values())
         adam.zero_grad()
         error.backward()
         adam.step()

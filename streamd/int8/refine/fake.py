@@ -20,6 +20,8 @@ def quantized(x: Tensor, scale: Tensor, low: int = -TOP - 1, high: int = TOP) ->
 
 def straight_through(x: Tensor) -> Tensor:
     """Return `x` rounded, with the gradient of `x`."""
+    if not x.requires_grad:
+        return x.round()
     return x + (x.round() - x).detach()
 
 

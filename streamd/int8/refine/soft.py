@@ -37,9 +37,9 @@ class SoftWeight:
         """Return h(V), 0 for the code below and 1 for the one above."""
         return torch.clamp(torch.sigmoid(self.logits) * (ZETA - GAMMA) + GAMMA, 0.0, 1.0)
 
-    def soft(self) -> Tensor:
-        """Return the weight with h(V) as it is."""
-        return torch.clamp(self.below + self.upward(), -TOP, TOP) * self._scale
+    def soft(self, upward: Tensor) -> Tensor:
+        """Return the weight with h(V), `upward`, as it is."""
+        return torch.clamp(self.below + upward, -TOP, TOP) * self._scale
 
     def hard(self) -> Tensor:
         """Return the weight with h(V) decided."""
@@ -49,10 +49,6 @@ class SoftWeight:
         """Return the weight rounded to nearest."""
         return self._nearest * self._scale
 
-    def undecided(self, beta: float) -> Tensor:
-        """Return the regulariser: the sum over weights of 1 - |2 h(V) - 1|^beta."""
-        return (1 - (2 * self.upward() - 1).abs().pow(beta)).sum()
-
     def codes(self, *, nearest: bool = False) -> tuple[I8, F32]:
         """Return what is written: the decided codes, or those of rounding to nearest, and their scales."""
         chosen = self._nearest if nearest else self._decided()
@@ -60,6 +56,11 @@ class SoftWeight:
 
     def _decided(self) -> Tensor:
         return torch.clamp(self.below + (self.upward() >= 0.5), -TOP, TOP)
+
+
+def undecided(upward: Tensor, beta: float) -> Tensor:
+    """Return the regulariser of h(V), `upward`: the sum over weights of 1 - |2 h(V) - 1|^beta."""
+    return upward.numel() - (2 * upward - 1).abs().pow(beta).sum()
 
 
 def beta(step: int, steps: int) -> float:

@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
-from streamd.int8.refine.soft import SoftWeight, beta  # noqa: E402 - it imports torch
+from streamd.int8.refine.soft import SoftWeight, beta, undecided  # noqa: E402 - it imports torch
 from streamd.int8.scales import quantize_weight  # noqa: E402
 
 
@@ -22,7 +22,7 @@ def made(weight):
 def test_it_begins_as_the_weight_itself(made, weight):
     _, scale = quantize_weight(weight, 0)
     held = np.clip(weight / scale[:, None, None, None], -127, 127) * scale[:, None, None, None]
-    assert np.abs(made.soft().detach().numpy() - held).max() < 1e-5
+    assert np.abs(made.soft(made.upward()).detach().numpy() - held).max() < 1e-5
 
 
 def test_rounded_to_nearest_it_is_what_the_writer_makes(made, weight):
@@ -44,10 +44,10 @@ def test_what_is_decided_is_one_of_the_two_codes_around_the_weight(made, weight)
 def test_the_regulariser_is_zero_where_all_is_decided_and_one_a_weight_in_between(made):
     with torch.no_grad():
         made.logits.fill_(10)
-    assert float(made.undecided(5.0).detach()) == 0
+    assert float(undecided(made.upward(), 5.0).detach()) == 0
     with torch.no_grad():
         made.logits.fill_(0)
-    assert float(made.undecided(5.0).detach()) == made.logits.numel()
+    assert float(undecided(made.upward(), 5.0).detach()) == made.logits.numel()
 
 
 def test_beta_falls_from_20_to_2_after_a_fifth_of_the_steps():
