@@ -72,7 +72,9 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except StreamdError as error:
-            click.echo(f"streamd: {error}", err=True)
+            from streamd import uri  # noqa: PLC0415 - only errors pay for it
+
+            click.echo(f"streamd: {uri.redact(str(error))}", err=True)
             ctx.exit(1)
         except ModuleNotFoundError as error:
             if error.name not in EXTRAS:

@@ -33,3 +33,8 @@ def test_a_module_of_our_own_that_is_not_there_is_our_fault(monkeypatch, tmp_pat
     monkeypatch.setitem(sys.modules, "streamd.int8", None)
     done = CliRunner().invoke(group, ["lint", str(tmp_path / "any.onnx")])
     assert isinstance(done.exception, ModuleNotFoundError)
+
+
+def test_an_address_given_for_a_file_shows_no_password():
+    said = CliRunner().invoke(group, ["reload", "rtsp://viewer:hidden@192.0.2.1/s"]).output
+    assert said.startswith("streamd: rtsp:/***@192.0.2.1/s: no such file; ")
