@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from streamd import bundled
-from streamd.infer import library, ort_cuda
+from streamd.infer import library, operators, ort_cuda
 from streamd.infer.session import open_session
 from tests import made, real_tensorrt
 from tests.gpu.host_gpu import HostGpu
@@ -75,13 +75,15 @@ def host_as_cuda(host_gpu, monkeypatch):
     """Has `cuda:0` be the host, and ONNX Runtime run there; returns what its sessions were opened with."""
     opened = []
 
-    def session(path, sides, gpu, stream):
+    def session(path, sides, gpu, *, stream=None, profile=""):
         opened.append((sides, stream))
-        return open_session(path, threads=1, spin="never", sides=sides)
+        return open_session(path, threads=1, spin="never", sides=sides, profile=profile)
 
     monkeypatch.setattr(ort_cuda, "open_gpu", lambda device: host_gpu)
     monkeypatch.setattr(ort_cuda, "_open", session)
     monkeypatch.setattr(ort_cuda.ort, "get_available_providers", lambda: [ort_cuda.PROVIDER])
+    monkeypatch.setattr(ort_cuda, "PROVIDER", "CPUExecutionProvider")
+    monkeypatch.setattr(operators, "PLAIN", operators.PLAIN | {"ReorderInput", "ReorderOutput"})  # the CPU's layouts
     return opened
 
 
@@ -96,8 +98,8 @@ def late_as_cuda(host_as_cuda, late_gpu, monkeypatch):
     """Has `cuda:0` be that GPU, and ONNX Runtime put its runs on streams there."""
     opened = ort_cuda._open
 
-    def session(path, sides, gpu, stream):
-        made = opened(path, sides, gpu, stream)
+    def session(path, sides, gpu, *, stream=None, profile=""):
+        made = opened(path, sides, gpu, stream=stream, profile=profile)
         run = made.run_with_iobinding
         if stream is not None:
             made.run_with_iobinding = lambda *bound: late_gpu.streams[stream].add(lambda: run(*bound))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
 import structlog
@@ -22,6 +23,7 @@ from streamd.gpu.device import Gpu, open_gpu
 from streamd.infer import Array
 from streamd.infer.bound import Bound
 from streamd.infer.device import DeviceSlots
+from streamd.infer.operators import ungraphed
 from streamd.infer.session import FAILURES, SILENT, fetched, leave_open, open_session, reason
 from streamd.infer.settle import Settled, settle
 from streamd.manifest import Manifest
@@ -41,9 +43,17 @@ class OrtCuda(Bound):
     """A DeviceBackend over the sessions of one model, and the bindings of its slots."""
 
     def __init__(
-        self, path: Path, opened: Settled, slots: DeviceSlots, sessions: Mapping[int, ort.InferenceSession]
+        self,
+        path: Path,
+        opened: Settled,
+        slots: DeviceSlots,
+        sessions: Mapping[int, ort.InferenceSession],
+        *,
+        graphs: bool,
     ) -> None:
         """Run `sessions`, one for each size of run, on `slots`; they run on the stream of their timeline.
+
+        `graphs` tells whether it may be tried to record them.
 
         Raises:
             ModelError: a first run failed.
@@ -53,7 +63,7 @@ class OrtCuda(Bound):
         self._names = [output.name for output in opened.manifest.outputs]
         self._sizes = sorted(sessions)
         self._sessions = dict(sessions)  # their memory is what graphs run in, and neither those nor bindings hold them
-        self._graphs = True
+        self._graphs = graphs
         self._made: list[dict[str, Array]] = [{} for _ in slots.inputs]
         self._options = ort.RunOptions()
         self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
@@ -146,7 +156,11 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
         with redirect_stdout(io.StringIO()):  # it prints what it does not find; the provider may load all the same
             ort.preload_dlls()
     gpu = open_gpu(device)
-    opened = settle(path, sidecar, batch, lambda sides: _open(path, sides, gpu, None))
+    with TemporaryDirectory(prefix="streamd-") as folder:
+        opened = settle(path, sidecar, batch, lambda sides: _open(path, sides, gpu, profile=f"{folder}/run"))
+        unfit = ungraphed(opened.session, PROVIDER)
+    if unfit:
+        structlog.get_logger().info("no CUDA graphs", model=str(path), reason=unfit)
     rows = opened.manifest.batch or opened.rows
     known = {
         output.name: (opened.known[output.name].shape[1:], opened.known[output.name].dtype)
@@ -157,10 +171,10 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
     # Only now is there a stream for them: what settled the shapes ran on one of the library's own.
     try:
         sessions = {
-            size: _open(path, opened.sides, gpu, slots.timeline.run_stream.ptr)
+            size: _open(path, opened.sides, gpu, stream=slots.timeline.run_stream.ptr)
             for size in sizes(opened.manifest.batch, opened.rows)
         }
-        return OrtCuda(path, opened, slots, sessions)
+        return OrtCuda(path, opened, slots, sessions, graphs=not unfit)
     except BaseException:
         slots.close()
         raise
@@ -174,11 +188,13 @@ def sizes(fixed: int, most: int, base: int = 4) -> tuple[int, ...]:
     return (*(size for size in powers if size < most), most)
 
 
-def _open(path: Path, sides: Mapping[str, int], gpu: Gpu, stream: int | None) -> ort.InferenceSession:
+def _open(
+    path: Path, sides: Mapping[str, int], gpu: Gpu, *, stream: int | None = None, profile: str = ""
+) -> ort.InferenceSession:
     options: dict[str, str] = {"device_id": str(gpu.index), "cudnn_conv_algo_search": "HEURISTIC"}
     if stream is not None:
         options["user_compute_stream"] = str(stream)
-    session = open_session(path, threads=1, spin="never", sides=sides, providers=[(PROVIDER, options)])
+    session = open_session(path, threads=1, spin="never", sides=sides, providers=[(PROVIDER, options)], profile=profile)
     if PROVIDER not in session.get_providers():
         raise ModelError(
             f"{path}: ONNX Runtime cannot load its CUDA provider",

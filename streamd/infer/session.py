@@ -58,11 +58,13 @@ def open_session(
     spin: Spin,
     sides: Mapping[str, int],
     providers: Sequence[tuple[str, dict[str, str]]] = (),
+    profile: str = "",
 ) -> ort.InferenceSession:
     """Open `path` with `threads` threads (0: one a core this process may use).
 
     `sides` settles dimensions that the model leaves open, by their names: shapes that hang on them become known
-    and are folded into constants. `providers` come before the CPU's own, with their options.
+    and are folded into constants. `providers` come before the CPU's own, with their options. `profile` is how the name
+    of a file begins that tells of its runs, once `end_profiling` is called.
 
     Raises:
         ModelError: the file is no model, or one that this runtime cannot run.
@@ -78,6 +80,9 @@ def open_session(
     options.add_session_config_entry("session.force_spinning_stop", "1" if spin == "running" else "0")
     # Work is dealt in shrinking blocks, so a thread that lost its core to a decoder does not hold up the others.
     options.add_session_config_entry("session.dynamic_block_base", "4")
+    if profile:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
     for name, side in sides.items():
         options.add_free_dimension_override_by_name(name, side)
     try:

@@ -21,12 +21,13 @@ def opened(where, folder):
         return
     gpu = HostGpu(HostKernels(folder, bundled.folder("kernels")))
 
-    def session(path, sides, gpu, stream):
-        return open_session(path, threads=1, spin="never", sides=sides)
+    def session(path, sides, gpu, *, stream=None, profile=""):
+        return open_session(path, threads=1, spin="never", sides=sides, profile=profile)
 
     with (
         patch.object(ort_cuda, "open_gpu", lambda device: gpu),
         patch.object(ort_cuda, "_open", session),
+        patch.object(ort_cuda, "PROVIDER", "CPUExecutionProvider"),
         patch.object(onnxruntime, "get_available_providers", lambda: [ort_cuda.PROVIDER]),
     ):
         yield gpu

@@ -64,11 +64,12 @@ def gpus(host_kernels, monkeypatch):
     """Has `cuda:0` and `cuda:1` be the host."""
     made = {f"cuda:{index}": OwnGpu(host_kernels, index) for index in (0, 1)}
 
-    def session(path, sides, gpu, stream):
-        return Session(open_session(path, threads=1, spin="never", sides=sides), gpu, stream)
+    def session(path, sides, gpu, *, stream=None, profile=""):
+        return Session(open_session(path, threads=1, spin="never", sides=sides, profile=profile), gpu, stream)
 
     monkeypatch.setattr(ort_cuda, "open_gpu", made.__getitem__)
     monkeypatch.setattr(ort_cuda, "_open", session)
+    monkeypatch.setattr(ort_cuda, "PROVIDER", "CPUExecutionProvider")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [ort_cuda.PROVIDER])
     return made
 
@@ -140,6 +141,6 @@ def test_a_session_is_opened_on_the_gpu_of_its_model(monkeypatch, tmp_path):
         return SimpleNamespace(get_providers=lambda: [ort_cuda.PROVIDER])
 
     monkeypatch.setattr(ort_cuda, "open_session", opened)
-    ort_cuda._open(tmp_path / "m.onnx", {}, SimpleNamespace(index=1), 77)
+    ort_cuda._open(tmp_path / "m.onnx", {}, SimpleNamespace(index=1), stream=77)
     ((name, options),) = given
     assert (name, options["device_id"], options["user_compute_stream"]) == (ort_cuda.PROVIDER, "1", "77")

@@ -1,0 +1,43 @@
+"""Which models of ONNX Runtime may be recorded as a CUDA graph: those of plain arithmetic, all of it on the GPU.
+
+An operator that waits for the GPU, or lets go of host memory while it runs, must not even be tried: the library then
+throws where C++ may not, and the process is gone (NonMaxSuppression does, and all that the CPU computes). What a run
+is made of, the library says in its profile alone.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
+
+# Of ONNX and of the library's own fused ones. What is missing here runs all the same, call by call.
+PLAIN = {
+    *("Abs", "Add", "And", "ArgMax", "AveragePool", "BatchNormalization", "BiasGelu", "Cast", "Ceil", "Clip", "Concat"),
+    *("Conv", "ConvTranspose", "Cos", "DepthToSpace", "DequantizeLinear", "Div", "Elu", "Equal", "Erf", "Exp"),
+    *("Expand", "FastGelu", "Flatten", "Floor", "FusedConv", "FusedMatMul", "Gather", "Gelu", "Gemm"),
+    *("GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity"),
+    *("InstanceNormalization", "LayerNormalization", "LeakyRelu", "Less", "LessOrEqual", "Log", "MatMul", "Max"),
+    *("MaxPool", "Min", "Mish", "Mul", "Neg", "NhwcConv", "NhwcMaxPool", "Not", "Or", "PRelu", "Pow", "QuantizeLinear"),
+    *("QuickGelu", "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Resize"),
+    *("Round", "Selu", "Sigmoid", "Sin", "Slice", "Softmax", "Softplus", "SpaceToDepth", "Split", "Sqrt", "Squeeze"),
+    *("Sub", "Tanh", "Tile", "TopK", "Transpose", "Unsqueeze", "Upsample", "Where"),
+}
+
+
+def ungraphed(session: ort.InferenceSession, provider: str) -> str:
+    """End the profile of a session that has run, and tell why its runs must not be recorded; nothing where they may be.
+
+    `provider` is the one that all of it is to run on.
+    """
+    events = json.loads(Path(session.end_profiling()).read_text())
+    ran = Counter(
+        (event["args"]["op_name"], event["args"].get("provider", ""))
+        for event in events
+        if event.get("cat") == "Node" and "op_name" in event.get("args", {})
+    )
+    elsewhere = sorted({name for name, where in ran if where != provider})
+    if elsewhere:
+        return f"{', '.join(elsewhere)}: not on the GPU"
+    other = sorted({name for name, _ in ran} - PLAIN)
+    return f"{', '.join(other)}: not known to be without a wait" if other else ""
