@@ -82,5 +82,5 @@ def test_a_daemon_that_keeps_four_kilobytes_a_frame_and_a_thread_now_and_then_do
     rig.cameras = {"one": clip, "two": clip}
     rig.start(("-c", LEAKY))
     rig.until(lambda: all(len(rig.frames(name)) > 50 for name in rig.cameras), "frames")
-    memory, threads = grown(list(watch(rig, SOAK_S, SOAK_S / 20)), SOAK_MB_PER_H)
+    memory, threads = grown(list(watch(rig, SOAK_S / 2, SOAK_S / 40)), SOAK_MB_PER_H)
     assert memory.startswith("memory by ") and threads.startswith("threads from ")
