@@ -56,6 +56,8 @@ def do(task, row, out):
     made = Work(task, row, folder, load(out / slug(start), task) if start else None)
     facts = getattr(made, way)() or {}
     minutes = (time.monotonic() - began) / 60
+    if (folder / "spent").exists():  # by a run of it that was cut off
+        minutes += float((folder / "spent").read_text())
     if way != "sensitivity":
         facts |= made.judged()
         made.save()

@@ -145,6 +145,7 @@ class Job:
     def start(self):
         context = multiprocessing.get_context("spawn")
         self.process = context.Process(target=logged, args=(self.task, self.row, self.out))
+        self.began = time.monotonic()
         self.process.start()
 
     def look(self):
@@ -159,6 +160,8 @@ class Job:
             self.process.terminate()
             self.process.join()
             self.process = None
+            spent = self.out / slug(self.row) / "spent"
+            spent.write_text(str((read(spent) or 0) + (time.monotonic() - self.began) / 60))
 
 
 def logged(task, row, out):
