@@ -168,16 +168,27 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
         if output.name in opened.known
     }
     slots = DeviceSlots(gpu, opened.manifest, rows, known)
-    # Only now is there a stream for them: what settled the shapes ran on one of the library's own.
     try:
-        sessions = {
-            size: _open(path, opened.sides, gpu, stream=slots.timeline.run_stream.ptr)
-            for size in sizes(opened.manifest.batch, opened.rows)
-        }
-        return OrtCuda(path, opened, slots, sessions, graphs=not unfit)
+        try:
+            return _bound(path, opened, slots, graphs=not unfit)
+        except ModelError as error:
+            if unfit:
+                raise
+            # A graph that is refused halfway may leave the library's handles of no use: once more, and without.
+            structlog.get_logger().warning("no CUDA graphs", model=str(path), reason=str(error))
+            return _bound(path, opened, slots, graphs=False)
     except BaseException:
         slots.close()
         raise
+
+
+def _bound(path: Path, opened: Settled, slots: DeviceSlots, *, graphs: bool) -> OrtCuda:
+    """Open a session for each size of run, on the stream that is there for them only now, and run them."""
+    stream = slots.timeline.run_stream.ptr
+    sessions = {
+        size: _open(path, opened.sides, slots.gpu, stream=stream) for size in sizes(opened.manifest.batch, opened.rows)
+    }
+    return OrtCuda(path, opened, slots, sessions, graphs=graphs)
 
 
 def sizes(fixed: int, most: int, base: int = 4) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 from streamd import bundled, config, log
@@ -119,6 +120,7 @@ def main(clip, swaps="50", where="cuda:0"):
         try:
             faults = check.run(int(swaps))
         except (Faulty, StreamdError) as error:
+            traceback.print_exc()
             faults = [*check.ledger.faults, str(error)]
         say("frames of each camera", dict(sorted(check.ledger.frames.items())[-STEADY - 2 :]))
         say("swaps", f"{len(check.memory)} of {swaps}")

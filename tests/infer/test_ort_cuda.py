@@ -216,6 +216,28 @@ def test_a_run_that_fails_after_a_refused_graph_is_told_at_once(on_gpu, mean_mod
         on_gpu(mean_model())
 
 
+def test_a_library_that_a_refused_graph_left_broken_is_opened_anew(on_gpu, mean_model, monkeypatch):
+    run, opened = onnxruntime.InferenceSession.run_with_iobinding, ort_cuda._open
+
+    def refuse(self, work, stream):
+        monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", broken)
+        raise DeviceError("cuda:0: no CUDA graph of it: cudaErrorStreamCaptureUnsupported")
+
+    def broken(self, *bound):
+        raise RuntimeError("CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED")
+
+    def anew(*arguments, **more):
+        monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", run)
+        return opened(*arguments, **more)
+
+    monkeypatch.setattr("tests.gpu.host_gpu.HostGpu.capture", refuse)
+    monkeypatch.setattr(ort_cuda, "_open", anew)
+    with structlog.testing.capture_logs() as lines:
+        backend = on_gpu(mean_model())
+    assert "CUDNN_BACKEND_API_FAILED" in lines[-1]["reason"] and lines[-1]["event"] == "no CUDA graphs"
+    backend.enqueue(0, 1)
+
+
 def test_an_output_that_holds_what_was_found_in_all_pictures_is_refused(on_gpu, tmp_path):
     read, constants = suppressed("boxes", "scores", "found")
     split = [
