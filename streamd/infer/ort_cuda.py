@@ -23,7 +23,7 @@ from streamd.gpu.device import Gpu, open_gpu
 from streamd.infer import Array
 from streamd.infer.bound import Bound
 from streamd.infer.device import DeviceSlots
-from streamd.infer.operators import ungraphed
+from streamd.infer.operators import refuse_fatal, ungraphed
 from streamd.infer.session import FAILURES, SILENT, fetched, leave_open, open_session, reason
 from streamd.infer.settle import Settled, settle
 from streamd.manifest import Manifest
@@ -142,7 +142,8 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
     """Open the model at `path` on `device` (`cuda:N`), describe it, and run every size of batch once.
 
     Raises:
-        ModelError: the file or its manifest cannot be used, or this ONNX Runtime has no working CUDA provider.
+        ModelError: the file or its manifest cannot be used, or is not for a GPU; or this ONNX Runtime has no working
+            CUDA provider.
         DeviceError: there is no such GPU, or it has no memory left.
     """
     if PROVIDER not in ort.get_available_providers():
@@ -156,6 +157,7 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
         with redirect_stdout(io.StringIO()):  # it prints what it does not find; the provider may load all the same
             ort.preload_dlls()
     gpu = open_gpu(device)
+    refuse_fatal(path)
     with TemporaryDirectory(prefix="streamd-") as folder:
         opened = settle(path, sidecar, batch, lambda sides: _open(path, sides, gpu, profile=f"{folder}/run"))
         unfit = ungraphed(opened.session, PROVIDER)

@@ -195,7 +195,7 @@ def soak(folder, seconds, cameras=8):
             f"{last_mb:.1f} MB), threads {threads[0]} to {threads[-1]}"
         )
         show("MB every 30 s: " + " ".join(f"{used[0]:.2f}" for _, used in samples[::3]))
-    return [f"soak: {said}" for said in grown(warm, SLOPE_MB_PER_H, climb_mb_per_h)]
+    return [f"soak: {said}" for said in grown(warm, SLOPE_MB_PER_H)]
 
 
 def _room(folder, name):

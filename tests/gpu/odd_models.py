@@ -6,7 +6,7 @@ size, and the first of the second channel is its score.
 
 import numpy as np
 
-from tests.gpu.tiny_onnx import model, node, tail
+from tests.gpu.tiny_onnx import model, node
 
 SIDE = 32
 ROWS = 16  # that are read
@@ -90,18 +90,6 @@ def on_the_host():
     ]
     constants = {"axes": whole([1, 2, 3]), "from": whole([0, 0, 0]), "to": whole([1, ROWS, 6]), "one": whole([1])}
     return model(nodes, INPUT, {"found": (1, ROWS, 6)}, constants)
-
-
-def street(path):
-    """The bundled detector with NMS within: `path` is its file. An output `found` (1, k, 6) beside its own."""
-    found, constants = suppressed("street_boxes", "street_scores", "found")
-    read = [
-        node("Slice", ["output0", "street_0", "street_4", "street_axis"], ["street_four"]),
-        node("Transpose", ["street_four"], ["street_boxes"], perm=[0, 2, 1]),
-        node("Slice", ["output0", "street_4", "street_8", "street_axis"], ["street_scores"]),
-    ]
-    more = {"street_0": whole([0]), "street_4": whole([4]), "street_8": whole([8]), "street_axis": whole([1])}
-    return path.read_bytes() + tail([*read, *found], {"found": (1, "k", 6)}, constants | more)
 
 
 def picture(rng):

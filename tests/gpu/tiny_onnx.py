@@ -1,8 +1,4 @@
-"""ONNX files without the package onnx, which the GPU's machine has not: the few messages of onnx.proto that are needed.
-
-Two messages of protobuf behind one another are one, whose lists are both's: so a tail of nodes makes another model of
-a file that is there.
-"""
+"""ONNX files without the package onnx, which a GPU's machine need not have: the few messages of onnx.proto needed."""
 
 import numpy as np
 
@@ -51,22 +47,16 @@ def about(name, shape):
     return field(1, name) + field(2, field(1, field(1, FLOAT) + field(2, sides)))
 
 
-def graph(nodes, outputs, constants, inputs=None):
-    """A graph, or the tail of one where there are no inputs: its outputs and its constants, by name."""
-    named = b"" if inputs is None else field(2, "tiny")
+def graph(nodes, outputs, constants, inputs):
+    """A graph: its nodes, and its inputs, outputs and constants by name."""
     tensors = [tensor(name, value) for name, value in constants.items()]
     return (
         fields(1, nodes)
-        + named
+        + field(2, "tiny")
         + fields(5, tensors)
-        + fields(11, [about(*each) for each in (inputs or {}).items()])
+        + fields(11, [about(*each) for each in inputs.items()])
         + fields(12, [about(*each) for each in outputs.items()])
     )
-
-
-def tail(nodes, outputs, constants):
-    """What makes another model of a file, put behind its bytes."""
-    return field(7, graph(nodes, outputs, constants))
 
 
 def model(nodes, inputs, outputs, constants):

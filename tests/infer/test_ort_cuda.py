@@ -165,16 +165,14 @@ def test_a_gpu_without_memory_for_the_model_is_told_as_that(host_gpu, mean_model
         load(mean_model(), device="cuda:0")
 
 
-@pytest.mark.parametrize("kind", ODD)
-def test_what_is_within_a_model_finds_on_a_gpu_what_it_finds_on_the_host(on_gpu, tmp_path, monkeypatch, kind):
-    """It is not even tried to record such a model: on a GPU the process would be gone."""
+def test_what_only_the_cpu_computes_is_not_even_tried_to_be_recorded(on_gpu, tmp_path, monkeypatch):
     monkeypatch.setattr("tests.gpu.host_gpu.HostGpu.capture", lambda *_: pytest.fail("a graph was tried"))
     path = tmp_path / "odd.onnx"
-    path.write_bytes(ODD[kind]())
+    path.write_bytes(ODD["host"]())
     with structlog.testing.capture_logs() as lines:
         backend = on_gpu(path)
     assert [line["event"] for line in lines].count("no CUDA graphs") == 1
-    other, rng, lengths = load(path), np.random.default_rng(0), set()
+    other, rng = load(path), np.random.default_rng(0)
     for run in range(6):
         seen = picture(rng)
         for one in (backend, other):
@@ -182,8 +180,16 @@ def test_what_is_within_a_model_finds_on_a_gpu_what_it_finds_on_the_host(on_gpu,
             one.run(run % len(one.ring), 1)
         (got,), (want,) = (one.outputs(run % len(one.ring), 1) for one in (backend, other))
         np.testing.assert_array_equal(got, want)
-        lengths.add(len(got[0]))
-    assert (len(lengths) > 1) == (kind == "nms")
+
+
+@pytest.mark.parametrize("kind", ["nms", "padded"])
+def test_nms_within_a_model_is_refused_before_anything_opens_it(on_gpu, tmp_path, monkeypatch, kind):
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(ODD[kind]())
+    load(path)  # on the CPU it runs
+    monkeypatch.setattr(ort_cuda, "_open", lambda *_, **__: pytest.fail("it was opened"))
+    with pytest.raises(ModelError, match=r"holds NonMaxSuppression, .* ends the process; export it without NMS"):
+        on_gpu(path)
 
 
 def test_a_plain_model_whose_graph_is_refused_runs_without_and_asks_once(on_gpu, mean_model, monkeypatch):
@@ -238,7 +244,7 @@ def test_a_library_that_a_refused_graph_left_broken_is_opened_anew(on_gpu, mean_
     backend.enqueue(0, 1)
 
 
-def test_an_output_that_holds_what_was_found_in_all_pictures_is_refused(on_gpu, tmp_path):
+def test_an_output_that_holds_what_was_found_in_all_pictures_is_refused(tmp_path):
     read, constants = suppressed("boxes", "scores", "found")
     split = [
         node("Slice", ["images", "zero", "four", "last"], ["wide"]),
@@ -250,7 +256,7 @@ def test_an_output_that_holds_what_was_found_in_all_pictures_is_refused(on_gpu, 
     path = tmp_path / "selected.onnx"
     path.write_bytes(model([*split, *read], {"images": (1, 3, 8, 8)}, {"nms_found": ("k", 6)}, constants))
     with pytest.raises(ModelError, match="its first side is no batch; export it with a batch first"):
-        on_gpu(path)
+        load(path)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:0"])
