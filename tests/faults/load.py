@@ -67,13 +67,13 @@ def climb_mb_per_h(samples):
     return statistics.median(pairs) * 3600
 
 
-def grown(samples, mb_per_h):
+def grown(samples, mb_per_h, slope=slope_mb_per_h):
     """What has grown over samples of seconds and resources, in words; nothing where all is well.
 
-    Memory by its slope; threads and open files by their medians in the first and the last third, so that what comes
+    Memory by its `slope`; threads and open files by their medians in the first and the last third, so that what comes
     and goes with a connection counts for nothing, and one left behind counts.
     """
-    rises = slope_mb_per_h(samples)
+    rises = slope(samples)
     found = [f"memory by {rises:+.2f} MB/h, not under {mb_per_h:g}"] if rises >= mb_per_h else []
     third = max(1, len(samples) // 3)
     for index, what in ((1, "threads"), (2, "open files")):
