@@ -115,19 +115,28 @@ class Work:
         return {"method": self.trial.method, "kept by the screen": sorted(layers)}
 
     def equalized(self):
-        """Bring channels to ranges alike, and choose the scales again."""
-        piece, method = self.piece, thresholds.METHODS[self.trial.method]
-        facts = repair.equalized(piece, self.given)
-        self.trial.scales = scales.choose(piece.graph, piece.placement, self._calibrated(), method)
-        return facts
+        """Bring channels to ranges alike, and try every method again, as the command does."""
+        facts = repair.equalized(self.piece, self.given)
+        return facts | self.plain()
 
     def corrected(self):
         """Correct biases in the way that is found best."""
         return repair.corrected(self.piece, self.trial, self.chooser, self.given)
 
     def partial(self):
-        """Leave in float what hurts most."""
-        return repair.left_out(self.piece, self.trial, self.chooser, self.given)
+        """Leave in float what hurts most; by the method that was best, which of a ruined model says little, and by mse.
+
+        The one that comes nearer to the target is kept, of two that meet it the one with less in float.
+        """
+        piece, ranges, found = self.piece, self._calibrated(), []
+        for method in dict.fromkeys((self.trial.method, "mse")):
+            chosen = scales.choose(piece.graph, piece.placement, ranges, thresholds.METHODS[method])
+            tried = replace(piece), quantize.Trial(method, chosen)
+            facts = repair.left_out(*tried, self.chooser, self.given)
+            found.append((max(facts["drop"], self.task.target), facts["float_share"], method, facts, tried))
+        _, _, method, facts, (self.piece, self.trial) = min(found, key=lambda one: one[:2])
+        self.trial.agreement = quantize.judged(self.piece, self.trial.scales, self.chooser)
+        return {"method": method} | facts
 
     def adaround(self):
         """Learn the rounding of weights."""
