@@ -178,7 +178,8 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
                 raise
             # A graph that is refused halfway may leave the library's handles of no use: once more, and without.
             structlog.get_logger().warning("no CUDA graphs", model=str(path), reason=str(error))
-            return _bound(path, opened, slots, graphs=False)
+        # Only here: the error holds what was opened, and the GPU may have no room for both.
+        return _bound(path, opened, slots, graphs=False)
     except BaseException:
         slots.close()
         raise

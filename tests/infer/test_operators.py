@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,16 @@ def test_an_operator_that_may_wait_is_named(ran, tmp_path, kind, name):
     path.write_bytes(ODD[kind]())
     session = ran(path, picture(np.random.default_rng(0)))
     assert name in ungraphed(session, CPU)
+
+
+@pytest.mark.parametrize("events", [[], [{"cat": "Session", "args": {}}, {"cat": "Kernel", "args": {"op": "Conv"}}]])
+def test_a_profile_that_names_no_operator_permits_nothing(tmp_path, events):
+    """To record what is not known may end the process; to run it call by call never does."""
+    profile = tmp_path / "run.json"
+    profile.write_text(json.dumps(events))
+
+    class Session:
+        def end_profiling(self):
+            return str(profile)
+
+    assert ungraphed(Session(), CPU) == "its profile names no operator"

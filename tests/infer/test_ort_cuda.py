@@ -244,6 +244,32 @@ def test_a_library_that_a_refused_graph_left_broken_is_opened_anew(on_gpu, mean_
     backend.enqueue(0, 1)
 
 
+def test_what_was_opened_first_is_gone_before_it_is_opened_anew(on_gpu, mean_model, monkeypatch):
+    """A GPU that holds the model once need not hold it twice."""
+    run, opened, sessions, left = onnxruntime.InferenceSession.run_with_iobinding, ort_cuda._open, [], []
+
+    def refuse(self, work, stream):
+        monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", broken)
+        raise DeviceError("cuda:0: no CUDA graph of it: cudaErrorStreamCaptureUnsupported")
+
+    def broken(self, *bound):
+        raise RuntimeError("CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED")
+
+    def watched(*arguments, stream=None, **more):
+        if onnxruntime.InferenceSession.run_with_iobinding is broken:
+            monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", run)
+            left.extend(session() is not None for session in sessions)
+        session = opened(*arguments, stream=stream, **more)
+        if stream is not None:
+            sessions.append(weakref.ref(session))
+        return session
+
+    monkeypatch.setattr("tests.gpu.host_gpu.HostGpu.capture", refuse)
+    monkeypatch.setattr(ort_cuda, "_open", watched)
+    on_gpu(mean_model(("batch", 3, 8, 8)), batch=4)
+    assert left == [False, False]
+
+
 def test_an_output_that_holds_what_was_found_in_all_pictures_is_refused(tmp_path):
     read, constants = suppressed("boxes", "scores", "found")
     split = [
