@@ -150,9 +150,9 @@ def rounded(
     chosen = settings(adaround.Options(), given, block=given["block"])
     graph = piece.repaired or piece.graph
     work = graph, piece.placement, trial.scales, inputs, chosen
-    kept = Checkpoint(folder, adaround.work(*work))
+    kept = Checkpoint(folder, adaround.work(*work, teacher=piece.graph))
     with progress(len(blocks(graph, piece.placement, trial.scales, chosen.block)), "adaround") as advance:
-        found = adaround.learn(*work, kept, advance=lambda: advance(1))
+        found = adaround.learn(*work, kept, teacher=piece.graph, advance=lambda: advance(1))
     mean = sum(found.errors.values()) / max(len(found.errors), 1)
     click.echo(f"adaround: the blocks' error is {mean:.0%} of that of rounding to nearest, on average")
     return piece.repaired, replace(trial.scales, weights=found.weights)
@@ -168,10 +168,10 @@ def trained(
     own = {"rate": given["rate"], "learn_scales": not given["freeze_scales"], "blocks": given["block_loss"]}
     chosen = settings(distill.Options(), given, **own, window=given["window"] or 0)
     work = piece.repaired or piece.graph, piece.placement, trial.scales, inputs, chosen
-    kept = Checkpoint(folder, distill.work(*work))
+    kept = Checkpoint(folder, distill.work(*work, teacher=piece.graph))
     losses: list[float] = []
     with progress(chosen.steps, "training") as advance:
-        made = distill.train(*work, kept, advance=advance, tell=losses.append)
+        made = distill.train(*work, kept, teacher=piece.graph, advance=advance, tell=losses.append)
     few = max(1, len(losses) // 10)
     if losses:
         first, last = sum(losses[:few]) / few, sum(losses[-few:]) / few

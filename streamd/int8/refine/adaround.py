@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from streamd.frames import F32
-from streamd.int8.bias import affordable
+from streamd.int8.bias import fitting
 from streamd.int8.frontier import Frontier
 from streamd.int8.graph import Graph
 from streamd.int8.placement import Placement
@@ -72,14 +72,16 @@ def learn(
     options: Options,
     checkpoint: Checkpoint | None = None,
     *,
+    teacher: Graph | None = None,
     budget: int = BUDGET,
     advance: Callable[[], None] = lambda: None,
 ) -> Learned:
     """Learn the rounding of all weights that `scales` quantize.
 
-    `inputs` are what the model is fed, one array a picture; fewer are used where their activations would not fit
-    `budget` bytes. `checkpoint` keeps every finished block, and gives back those of an earlier, interrupted, run.
-    `advance` is called after each of `blocks`.
+    `inputs` are what the model is fed, one array a picture; fewer are used, evenly chosen, where their activations
+    would not fit `budget` bytes. `teacher` is the float model, where `graph` is the same with biases that only suit
+    rounded weights (streamd/int8/bias.py). `checkpoint` keeps every finished block, and gives back those of an
+    earlier, interrupted, run. `advance` is called after each of `blocks`.
 
     Raises:
         ModelError: the model has an operator that torch is not taught here, or cannot be run.
@@ -87,16 +89,18 @@ def learn(
     """
     checkpoint = checkpoint or Checkpoint(None, "")
     settle(options.device)
-    used = inputs[: affordable(graph, inputs, budget // 2)]
+    used = fitting(graph, inputs, budget // 2)
+    teacher = teacher or graph
     own = replace(scales, weights=dict(scales.weights))
-    exact, rounded = Frontier(graph, placement, Scales(), used, ()), Frontier(graph, placement, own, used, ())
+    exact, rounded = Frontier(teacher, placement, Scales(), used, ()), Frontier(graph, placement, own, used, ())
     learned = Learned({}, {})
-    for number, block in enumerate(blocks(graph, placement, scales, options.block)):
+    both = (blocks(one, placement, scales, options.block) for one in (graph, teacher))
+    for number, (block, true) in enumerate(zip(*both, strict=True)):
         found = _kept(checkpoint.load(block.layers[0]), block)
         if found is None:
             exact.move(block.start)
             rounded.move(block.start)
-            problem = _Problem(block, placement, own, exact.pictures, rounded.pictures, options)
+            problem = _Problem(block, true, placement, own, exact.pictures, rounded.pictures, options)
             found = _reconstructed(problem, block, own, options, np.random.default_rng((options.seed, number)))
             checkpoint.save(block.layers[0], _flat(found))
         own.weights.update(found.weights)
@@ -106,19 +110,35 @@ def learn(
     return learned
 
 
-def work(graph: Graph, placement: Placement, scales: Scales, inputs: Sequence[Array], options: Options) -> str:
-    """Return the key of this work, for a Checkpoint: other data or settings make another."""
-    return key(graph, placement, scales, inputs, ("adaround", replace(options, device="")))
+def work(
+    graph: Graph,
+    placement: Placement,
+    scales: Scales,
+    inputs: Sequence[Array],
+    options: Options,
+    *,
+    teacher: Graph | None = None,
+) -> str:
+    """Return the key of this work, for a Checkpoint: other data, settings or another teacher make another."""
+    return key(graph, placement, scales, inputs, ("adaround", replace(options, device="")), teacher)
 
 
 class _Problem:
     """One block: what the float and the quantized network feed it, and how far it is from what it shall answer."""
 
     def __init__(
-        self, block: Block, placement: Placement, scales: Scales, exact: Pictures, rounded: Pictures, options: Options
+        self,
+        block: Block,
+        true: Block,
+        placement: Placement,
+        scales: Scales,
+        exact: Pictures,
+        rounded: Pictures,
+        options: Options,
     ) -> None:
         self._outputs = block.outputs
         self.network = Network(block.part, block.outputs, placement, options.device)
+        self._true = Network(true.part, block.outputs, placement, options.device)
         self._count = len(exact)
         self._exact, self._rounded = (
             crops.Held(each, self.network.inputs, options.device) for each in (exact, rounded)
@@ -141,7 +161,7 @@ class _Problem:
     def loss(self, weights: Mapping[str, Tensor], sample: Sample) -> Tensor:
         """Return the squared error of the block's answers relative to their energy."""
         with torch.no_grad():
-            wanted = self.network.run(self._exact.stacked(*sample))
+            wanted = self._true.run(self._exact.stacked(*sample))
         made = self.network.run(self._rounded.stacked(*sample), self._scales, weights)
         for name in self._outputs:
             if name not in self._energies:  # asked of the device once

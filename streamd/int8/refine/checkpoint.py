@@ -5,7 +5,6 @@ Every file carries a key, made of all that the result depends on; a file of anot
 
 import contextlib
 import hashlib
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from streamd import output
 from streamd.errors import DataError
+from streamd.int8 import arrays
 from streamd.int8.graph import Graph
 from streamd.int8.placement import Placement
 from streamd.int8.scales import Scales
@@ -32,11 +32,10 @@ class Checkpoint:
         if self.path is None:
             return None
         try:
-            with np.load(self._file(name), allow_pickle=False) as file:
-                values = {item: file[item] for item in file.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            values = arrays.read(self._file(name))
+        except (OSError, arrays.SpoiltError):
             return None
-        return values if str(values.pop(KEY, "")) == self._key else None
+        return values if str(values.pop(KEY, "")) == self._seal(values) else None
 
     def save(self, name: str, values: Mapping[str, Array]) -> None:
         """Keep `values` under `name`.
@@ -49,7 +48,7 @@ class Checkpoint:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with output.whole(self._file(name)) as part, part.open("wb") as file:
-                np.savez(file, **{KEY: np.asarray(self._key)}, **values)  # type: ignore[arg-type]  # a name may be any
+                np.savez(file, **{KEY: np.asarray(self._seal(values))}, **values)  # type: ignore[arg-type]  # a name may be any
         except OSError as error:
             raise DataError(f"{self.path}: {error.strerror}", mend="make room, or name another folder") from error
 
@@ -62,14 +61,30 @@ class Checkpoint:
         with contextlib.suppress(OSError):  # somebody keeps something else there
             self.path.rmdir()
 
+    def _seal(self, names: Iterable[str]) -> str:
+        """Return the key with the names of what is kept: an archive that lost some may open all the same."""
+        return hashlib.sha256(repr((self._key, sorted(names))).encode()).hexdigest()
+
     def _file(self, name: str) -> Path:
         assert self.path is not None
         return self.path / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.npz"
 
 
-def key(graph: Graph, placement: Placement, scales: Scales, inputs: Iterable[Array], settings: Iterable[object]) -> str:
-    """Return the key of work on `graph` as `scales` quantize it, learned from `inputs`; `settings` are told as text."""
+def key(
+    graph: Graph,
+    placement: Placement,
+    scales: Scales,
+    inputs: Iterable[Array],
+    settings: Iterable[object],
+    teacher: Graph | None = None,
+) -> str:
+    """Return the key of work on `graph` as `scales` quantize it, learned from `inputs`, and from `teacher` if another.
+
+    `settings` are told as text.
+    """
     digest = hashlib.sha256(graph.model.SerializeToString(deterministic=True))
+    if teacher is not None and teacher is not graph:
+        digest.update(teacher.model.SerializeToString(deterministic=True))
     digest.update(repr((placement.layers, sorted(scales.activations.items()), list(settings))).encode())
     for one in inputs:
         digest.update(np.ascontiguousarray(one).data)

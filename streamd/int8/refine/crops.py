@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from onnx import NodeProto
 from torch import Tensor
 
+from streamd.int8.graph import Graph, attribute
 from streamd.int8.refine.network import Network
 from streamd.int8.session import Array
 
@@ -19,13 +21,42 @@ LOCAL = {
     "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "MaxPool", "Mish", "Mul", "Neg", "PRelu", "Relu", "Resize",
     "Sigmoid", "Slice", "Softplus", "Split", "Sub", "Tanh",
 }  # fmt: skip
+BY_CHANNEL = {"BatchNormalization", "Clip", "Conv", "ConvTranspose", "Split"}  # whose constants lie along no side
+OPEN = np.iinfo(np.int32).max  # an end that exporters write for "to the last"
 
 
 def able(network: Network, values: Mapping[str, Array]) -> bool:
     """Whether windows of `values`, what the network is fed, can stand for the whole."""
     shapes = {values[name].shape[2:] for name in network.inputs}
-    local = all(node.op_type in LOCAL for node in network.nodes)
+    local = all(node.op_type in LOCAL and _everywhere(network.graph, node) for node in network.nodes)
     return local and len(shapes) == 1 and len(shapes.pop()) == 2
+
+
+def _everywhere(graph: Graph, node: NodeProto) -> bool:
+    """Whether the node names no place and no size: no grid of positions, no cut at a row, nothing resized to a side."""
+    if node.op_type == "Resize":
+        return not any(node.input[3:4])  # sizes
+    if node.op_type in {"Concat", "Split"} and attribute(node, "axis", 0) not in {1, -3}:
+        return False
+    if node.op_type == "Slice":
+        return _cut_anywhere(graph, node)
+    if node.op_type in BY_CHANNEL:
+        return True
+    constants = [graph.constant(name) for name in node.input]
+    return all(side == 1 for one in constants if one is not None for side in one.shape[-2:])
+
+
+def _cut_anywhere(graph: Graph, node: NodeProto) -> bool:
+    """Whether a Slice takes channels, or every n-th row and column from the first n on to the end."""
+    found = [graph.constant(name) for name in node.input[1:]]
+    given = [one for one in found if one is not None]
+    if len(given) < len(found):
+        return False
+    starts, ends, axes, steps = [*given, *(np.arange(4), np.ones(4, np.int64))[len(given) - 2 :]]
+    return all(
+        axis in {1, -3} or (axis not in {0, -4} and 0 <= start < step and end >= OPEN)
+        for start, end, axis, step in zip(starts, ends, axes, steps, strict=False)
+    )
 
 
 def drawn(

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from streamd.errors import ModelError
 from streamd.int8.graph import Graph
 from streamd.int8.placement import Placement
 from streamd.int8.refine import crops
@@ -35,6 +36,7 @@ WARM_UP = 0.05  # of the steps
 STRIDE = 32  # pixels: windows begin where every level of a detector has a cell begin
 SEEN = 4  # pictures that units are taken from
 FASTER = 10  # times as fast as weights scales learn, of which there are few
+FAINT = 1e-12  # of a spread: less is none
 EVERY = 50  # steps between two checkpoints
 STATE = "training"
 
@@ -62,22 +64,24 @@ def train(
     options: Options,
     checkpoint: Checkpoint | None = None,
     *,
+    teacher: Graph | None = None,
     advance: Callable[[int], None] = lambda _: None,
     tell: Callable[[float], None] = lambda _: None,
 ) -> tuple[Graph, Scales]:
     """Return a copy of `graph` with trained weights and biases, and the scales that go with it.
 
-    `inputs` are what the model is fed, one array a picture. `checkpoint` keeps the state every 50
+    `inputs` are what the model is fed, one array a picture. `teacher` is the float model, where `graph` is the same
+    with biases that only suit rounded weights (streamd/int8/bias.py). `checkpoint` keeps the state every 50
     steps and at the end, and gives back that of an earlier, interrupted, run. `advance` is called with the number of
     steps done, `tell` with the loss.
 
     Raises:
-        ModelError: the model has an operator that torch is not taught here.
+        ModelError: the model has an operator that torch is not taught here, or what is learned is no number any more.
         DataError: the checkpoint cannot be written.
     """
     torch.manual_seed(options.seed)
     settle(options.device)
-    training = _Training(graph, placement, scales, inputs, options)
+    training = _Training(graph, placement, scales, inputs, options, teacher or graph)
     checkpoint = checkpoint or Checkpoint(None, "")
     training.resume(checkpoint.load(STATE))
     advance(training.step)
@@ -89,9 +93,17 @@ def train(
     return training.written(graph)
 
 
-def work(graph: Graph, placement: Placement, scales: Scales, inputs: Sequence[Array], options: Options) -> str:
-    """Return the key of this work, for a Checkpoint: other data or settings make another."""
-    return key(graph, placement, scales, inputs, ("distill in units", replace(options, device="")))
+def work(
+    graph: Graph,
+    placement: Placement,
+    scales: Scales,
+    inputs: Sequence[Array],
+    options: Options,
+    *,
+    teacher: Graph | None = None,
+) -> str:
+    """Return the key of this work, for a Checkpoint: other data, settings or another teacher make another."""
+    return key(graph, placement, scales, inputs, ("distill in units", replace(options, device="")), teacher)
 
 
 def block_ends(graph: Graph, placement: Placement) -> list[str]:
@@ -101,11 +113,18 @@ def block_ends(graph: Graph, placement: Placement) -> list[str]:
 
 class _Training:
     def __init__(
-        self, graph: Graph, placement: Placement, scales: Scales, inputs: Sequence[Array], options: Options
+        self,
+        graph: Graph,
+        placement: Placement,
+        scales: Scales,
+        inputs: Sequence[Array],
+        options: Options,
+        teacher: Graph,
     ) -> None:
         self._options, self._inputs = options, [{graph.inputs[0]: one} for one in inputs]
         outputs = list(last_tensors(graph)) + (block_ends(graph, placement) if options.blocks else [])
         self._network = Network(graph, outputs, placement, options.device)
+        self._teacher = self._network if teacher is graph else Network(teacher, outputs, placement, options.device)
         self._held = crops.Held(self._inputs, self._network.inputs, options.device)
         layers = [node for node in self._network.layers if node.input[0] in scales.activations]
         steps = units(graph, placement, layers, [self._held.stacked([i], []) for i in range(min(SEEN, len(inputs)))])
@@ -119,7 +138,11 @@ class _Training:
         self.step = 0
 
     def go(self) -> float:
-        """Do one step and return its loss."""
+        """Do one step and return its loss.
+
+        Raises:
+            ModelError: the loss is no number.
+        """
         random = np.random.default_rng((self._options.seed, self.step))
         for group, rate in zip(self._adam.param_groups, self._rates, strict=False):
             group["lr"] = rate * schedule(self.step, self._options.steps)
@@ -131,6 +154,8 @@ class _Training:
             loss = self._loss(portion, random) / len(portions)
             loss.backward()
             total += float(loss.detach())
+        if not math.isfinite(total):
+            raise self._astray(f"the loss is {total}")
         self._adam.step()
         self.step += 1
         keep = min(self._options.average, self.step / (self.step + 10))
@@ -140,7 +165,12 @@ class _Training:
         return total
 
     def state(self) -> dict[str, Array]:
-        """Return all that the next step depends on."""
+        """Return all that the next step depends on.
+
+        Raises:
+            ModelError: not all of it are numbers.
+        """
+        self._check()
         flat = {"step": np.asarray(self.step)}
         for i, (now, mean) in enumerate(zip(self._student.parameters, self._average, strict=True)):
             moments = self._adam.state[now]
@@ -165,11 +195,27 @@ class _Training:
                 self._adam.state[now] = {"step": torch.tensor(float(self.step)), "exp_avg": first, "exp_avg_sq": second}
 
     def written(self, graph: Graph) -> tuple[Graph, Scales]:
-        """Return the average of what was learned, as numbers."""
+        """Return the average of what was learned, as numbers.
+
+        Raises:
+            ModelError: not all of it are numbers.
+        """
+        self._check()
         with torch.no_grad():
             for mean, now in zip(self._average, self._student.parameters, strict=True):
                 now.copy_(mean)
         return self._student.written(graph)
+
+    def _check(self) -> None:
+        """Check what was learned: a step from a loss that is a number may end where there are none."""
+        found = (*self._average, *self._student.parameters, *(one.exp() for one in self._student.steps))
+        if not all(bool(one.isfinite().all()) for one in found):
+            raise self._astray("what is learned are no numbers")
+
+    def _astray(self, why: str) -> ModelError:
+        return ModelError(
+            f"{self._network.graph.name}: training went astray at step {self.step}: {why}", mend="give a smaller --rate"
+        )
 
     def _loss(self, chosen: Sequence[int], random: np.random.Generator) -> Tensor:
         windows = []
@@ -180,13 +226,19 @@ class _Training:
         if random.random() < 0.5:
             feeds = {name: value.flip(-1) for name, value in feeds.items()}
         with torch.no_grad():
-            wanted = self._network.run(feeds)
+            wanted = self._teacher.run(feeds)
         made = self._student.run(feeds)
         for name, value in wanted.items():
             if name not in self._spreads:  # asked of the device once
-                self._spreads[name] = max(float(value.var()), 1e-12)
+                self._spreads[name] = spread(value)
         parts = [functional.mse_loss(made[name], wanted[name]) / self._spreads[name] for name in wanted]
         return sum(parts) / len(parts)
+
+
+def spread(value: Tensor) -> float:
+    """Return how much answers vary, their variance; where they do not, as one number alone, their energy."""
+    variance = float(value.var(unbiased=False))
+    return max(variance if variance > FAINT else float(value.square().mean()), FAINT)
 
 
 def schedule(step: int, steps: int) -> float:

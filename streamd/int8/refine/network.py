@@ -6,6 +6,7 @@ It knows nothing of training: whoever runs it says what scales, weights and bias
 from collections.abc import Mapping, Sequence
 
 import torch
+from onnx import NodeProto, TensorProto
 from torch import Tensor
 
 from streamd.errors import ModelError
@@ -16,6 +17,8 @@ from streamd.int8.refine.attributes import refused
 from streamd.int8.refine.fake import quantized
 from streamd.int8.refine.operators import Function, function
 
+SHAPE_AT = {"Reshape": 1, "Resize": 3}  # which input says what shape is made
+SHAPES = {TensorProto.INT32, TensorProto.INT64}  # of what is fed a stretch after it was computed of one picture
 ON_HOST = {"Resize"}  # whose constants say where things go, and are read one by one
 
 
@@ -87,8 +90,20 @@ class Network:
     @property
     def batches(self) -> bool:
         """Whether several pictures can be run at once, whatever the graph was exported for."""
+        fed = [value for value in self.graph.model.graph.input if value.name in self.inputs]
+        if any(value.type.tensor_type.elem_type in SHAPES for value in fed) or any(map(self._counts, self.nodes)):
+            return False
         fixed = {"Reshape", "Expand"} & {node.op_type for node in self.nodes}
         return not fixed or all(self._is_open(name) for name in self.graph.inputs)
+
+    def _counts(self, node: NodeProto) -> bool:
+        """Whether a constant of the node says how many pictures there are."""
+        if node.op_type == "Concat":
+            joined = [self._constants[name] for name in node.input if name in self._constants]
+            return any(one.ndim > 1 for one in joined)  # one of a single axis is a part of a shape
+        at = SHAPE_AT.get(node.op_type, len(node.input))
+        shape = self._constants.get(node.input[at]) if at < len(node.input) else None
+        return shape is not None and shape.numel() > 0 and int(shape[0]) > 0
 
     def _read(
         self,

@@ -5,7 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
-from streamd.int8 import qdq  # noqa: E402
+from streamd.int8 import bias, qdq  # noqa: E402
+from streamd.int8.bias import affordable  # noqa: E402
+from streamd.int8.frontier import Frontier  # noqa: E402
 from streamd.int8.refine import adaround  # noqa: E402 - it imports torch
 from streamd.int8.refine.adaround import Options  # noqa: E402
 from streamd.int8.refine.checkpoint import Checkpoint  # noqa: E402
@@ -97,3 +99,24 @@ def test_a_fully_connected_layer_is_learned_too(classifier_model, plain):
     made = plain(classifier_model, [random.random((1, 1, 8, 8)).astype(np.float32) for _ in range(4)])
     found = learn(made, Options(steps=30, batch=2, block=2))
     assert set(found.weights) == set(made.placement.layers)
+
+
+def test_where_memory_is_short_the_pictures_are_taken_evenly(small, monkeypatch):
+    """The first ones may all be of one camera, or of one class."""
+    taken, options = [], Options(steps=1, batch=1)
+    monkeypatch.setattr(adaround, "Frontier", lambda *given: taken.append(given[3]) or Frontier(*given))
+    numbered = [small.pictures[0] + i for i in range(10)]
+    one = next(n for n in (1 << k for k in range(40)) if affordable(small.graph, numbered, n) > 1)
+    work = small.graph, small.placement, small.scales, numbered, options
+    adaround.learn(*work, budget=2 * one)
+    picked = [int(np.round((one - numbered[0]).mean())) for one in taken[0]]
+    assert 1 < len(picked) < 10
+    assert (picked[0], picked[-1]) == (0, 9)
+
+
+def test_the_teacher_is_the_float_model_whatever_was_done_to_the_biases(small):
+    """Rounding can make up for little of a bias that is far off; where that were what is wanted, for much."""
+    spoilt = bias.shifted(small.graph, {"m2": np.full(16, 10, np.float32)})
+    work = small.placement, small.scales, small.pictures, Options(steps=60, batch=2)
+    right, itself = (adaround.learn(spoilt, *work, teacher=each).errors["m2"] for each in (small.graph, None))
+    assert right > 0.97 > itself

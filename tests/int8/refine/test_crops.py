@@ -3,6 +3,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
+from streamd.int8 import graph as graphs  # noqa: E402
+from streamd.int8.placement import plan  # noqa: E402
 from streamd.int8.refine import crops  # noqa: E402 - it imports torch
 from streamd.int8.refine.network import Network  # noqa: E402
 
@@ -32,3 +34,39 @@ def test_only_what_answers_every_place_alike_is_cut(small):
     last = next(node.output[0] for node in small.graph.nodes if node.name == "cls0_last")
     assert crops.able(Network(small.graph, [last], small.placement), picture)
     assert not crops.able(Network(small.graph, small.graph.outputs, small.placement), picture)
+
+
+LAST = np.iinfo(np.int64).max  # what exporters write for "to the end"
+
+
+def ints(net, *values):
+    return net.constant(np.array(values, np.int64))
+
+
+OF_ONE_PLACE = {
+    "a grid": lambda net, x: net.node("Concat", x, net.constant(np.ones((1, 2, 64, 64), np.float32)), axis=1),
+    "a field": lambda net, x: net.node("Add", x, net.constant(np.ones((1, 1, 64, 64), np.float32))),
+    "a size": lambda net, x: net.node("Resize", x, "", "", ints(net, 1, 8, 128, 128)),
+    "columns": lambda net, x: net.node("Mul", x, net.constant(np.ones(64, np.float32))),
+    "a cut": lambda net, x: net.node("Slice", x, ints(net, 8, 8), ints(net, 56, 56), ints(net, 2, 3)),
+    "a cut to the end": lambda net, x: net.node("Slice", x, ints(net, 8), ints(net, LAST), ints(net, -1)),
+    "a cut by twos": lambda net, x: net.node("Slice", x, ints(net, 0), ints(net, 32), ints(net, 2), ints(net, 2)),
+    "halves": lambda net, x: net.node("Split", x, outputs=2, axis=2)[0],
+    "stacked": lambda net, x: net.node("Concat", x, x, axis=2),
+}
+OF_ANY = {
+    "a number": lambda net, x: net.node("Mul", x, net.constant(np.float32(2))),
+    "a channel's": lambda net, x: net.node("Add", x, net.constant(np.ones((1, 8, 1, 1), np.float32))),
+    "a factor": lambda net, x: net.node("Resize", x, "", net.constant(np.array([1, 1, 2, 2], np.float32))),
+    "groups": lambda net, x: net.node("Split", x, ints(net, 3, 5), outputs=2, axis=1)[0],
+    "channels": lambda net, x: net.node("Slice", x, ints(net, 0), ints(net, 4), ints(net, 1)),
+    "a focus": lambda net, x: net.node("Slice", x, ints(net, 0), ints(net, LAST), ints(net, 2), ints(net, 2)),
+}
+
+
+@pytest.mark.parametrize("name", [*OF_ONE_PLACE, *OF_ANY])
+def test_what_has_a_constant_of_one_place_is_not_cut(net, name):
+    x = (OF_ONE_PLACE | OF_ANY)[name](net, net.layer("images", 3, 8, 3))
+    graph = graphs.prepare(net.model(x))
+    network = Network(graph, graph.outputs, plan(graph))
+    assert crops.able(network, {"images": np.zeros((1, 3, 64, 64), np.float32)}) == (name in OF_ANY)

@@ -5,8 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
+from streamd.errors import ModelError  # noqa: E402
+from streamd.int8 import bias, hard, qdq  # noqa: E402
 from streamd.int8 import graph as graphs  # noqa: E402
-from streamd.int8 import hard, qdq  # noqa: E402
 from streamd.int8.half import to_half  # noqa: E402
 from streamd.int8.lint import lint  # noqa: E402
 from streamd.int8.refine import distill  # noqa: E402 - it imports torch
@@ -110,3 +111,51 @@ def test_the_learning_rate_rises_shortly_and_falls_as_a_cosine():
     assert rates[5] == 1
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert rates[-1] < 1e-3
+
+
+def test_the_teacher_is_the_float_model_whatever_was_done_to_the_students_biases(small):
+    """Biases that only suit rounded weights must not teach."""
+    spoilt = bias.shifted(small.graph, {name: np.full(1, 5, np.float32) for name in small.placement.layers[:3]})
+    work = small.placement, small.scales, small.pictures, distill.Options(steps=1, batch=1)
+    losses = {}
+    for name, graph, teacher in (
+        ("right", spoilt, small.graph),
+        ("itself", spoilt, None),
+        ("plain", small.graph, None),
+    ):
+        distill.train(graph, *work, teacher=teacher, tell=lambda loss, name=name: losses.update({name: loss}))
+    assert losses["right"] > 5 * losses["plain"]
+    assert losses["right"] != losses["itself"]
+
+
+def test_an_answer_of_one_number_can_be_learned(net, plain):
+    x = net.node("Flatten", net.node("GlobalAveragePool", net.layer("images", 3, 8, 3)))
+    x = net.node("Relu", net.node("Gemm", x, net.constant(np.ones((8, 8), np.float32))))
+    model = net.model(net.node("Gemm", x, net.constant(np.ones((8, 1), np.float32))))
+    made = plain(model, [np.random.default_rng(0).random((1, 3, 64, 64)).astype(np.float32)])
+    losses = []
+    work = made.graph, made.placement, made.scales, made.pictures, distill.Options(steps=2, batch=1)
+    distill.train(*work, tell=losses.append)
+    assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "spread"), [([1, 3], 1), ([-3], 9), ([2, 2], 4), ([0], distill.FAINT), ([1e3, 1e3 + 1], 0.25)]
+)
+def test_the_spread_of_what_does_not_vary_is_its_energy(value, spread):
+    assert distill.spread(torch.tensor(value, dtype=torch.float32)) == pytest.approx(spread)
+
+
+def test_training_that_goes_astray_is_told_and_nothing_comes_of_it(small):
+    with pytest.raises(ModelError, match=r"training went astray at step \d+: the loss is nan; give a smaller --rate"):
+        train(small, Options(steps=60, batch=1, rate=1e6))
+
+
+def test_where_the_last_step_ended_in_no_numbers_nothing_is_written(small, tmp_path):
+    """The loss that a step begins with says nothing of where the step ends."""
+    kept, few = Checkpoint(tmp_path, "k"), replace(FEW, steps=1)
+    train(small, few, kept)
+    state = kept.load(distill.STATE)
+    kept.save(distill.STATE, state | {"0/mean": np.full_like(state["0/mean"], np.nan)})
+    with pytest.raises(ModelError, match="training went astray at step 1: what is learned are no numbers"):
+        train(small, few, kept)

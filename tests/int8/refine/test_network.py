@@ -7,9 +7,10 @@ torch = pytest.importorskip("torch", reason="the extra `train` is not installed"
 from streamd.errors import ModelError  # noqa: E402
 from streamd.int8 import graph as graphs  # noqa: E402
 from streamd.int8 import qdq  # noqa: E402
-from streamd.int8.placement import Placement  # noqa: E402
+from streamd.int8.placement import Placement, plan  # noqa: E402
 from streamd.int8.refine.network import Network  # noqa: E402
 from streamd.int8.refine.student import Student  # noqa: E402
+from streamd.int8.stretch import stretch  # noqa: E402
 
 
 def fed(small, picture):
@@ -74,3 +75,46 @@ def test_a_branch_is_refused(net):
     graph = graphs.Graph(model)
     with pytest.raises(ModelError, match="fork: If is a branch or a loop"):
         Network(graph, ["y"], Placement(None))
+
+
+def ints(net, *values):
+    return net.constant(np.array(values, np.int64))
+
+
+COUNTS = {
+    "a grid": lambda net, x: net.node("Concat", x, net.constant(np.ones((1, 2, 64, 64), np.float32)), axis=1),
+    "a shape": lambda net, x: net.node("Reshape", x, ints(net, 1, 2, 4, 64, 64)),
+    "a size": lambda net, x: net.node("Resize", x, "", "", ints(net, 1, 8, 128, 128)),
+}
+OPEN = {
+    "maps": lambda net, x: net.node("Concat", x, x, axis=1),
+    "an open shape": lambda net, x: net.node("Reshape", x, ints(net, 0, 2, 4, 64, 64)),
+    "a factor": lambda net, x: net.node("Resize", x, "", net.constant(np.array([1, 1, 2, 2], np.float32))),
+    "a shape of its own": lambda net, x: net.node("Reshape", x, own_shape(net, x)),
+}
+
+
+def own_shape(net, x):
+    first = net.node("Slice", net.node("Shape", x), ints(net, 0), ints(net, 1), ints(net, 0))
+    return net.node("Concat", first, ints(net, 8, -1), axis=0)
+
+
+@pytest.mark.parametrize("name", [*COUNTS, *OPEN])
+def test_a_stretch_with_a_constant_of_one_picture_is_run_one_by_one(net, name):
+    """Of a stretch no input has a shape that would tell."""
+    graph = graphs.prepare(net.model((COUNTS | OPEN)[name](net, net.layer("images", 3, 8, 3))))
+    part = stretch(graph, 1, len(graph.nodes), graph.outputs)
+    network = Network(part, part.outputs, plan(graph))
+    assert network.batches is (name in OPEN)
+    feeds = {name: torch.ones(2 if network.batches else 1, 8, 64, 64) for name in network.inputs}
+    (made,) = network.run(feeds).values()
+    assert made.shape[0] == len(feeds[network.inputs[0]])
+
+
+def test_a_stretch_that_is_fed_a_shape_is_run_one_by_one(net):
+    shape = own_shape(net, "images")
+    graph = graphs.prepare(net.model(net.node("Reshape", net.layer("images", 3, 8, 3), shape)))
+    at = next(i for i, node in enumerate(graph.nodes) if node.op_type == "Conv")
+    part = stretch(graph, at, len(graph.nodes), graph.outputs)
+    assert shape in part.inputs
+    assert not Network(part, part.outputs, plan(graph)).batches
