@@ -11,7 +11,7 @@ by the runtime on the host: a run with such has no graph, and waits for them.
 import io
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -161,6 +161,7 @@ def load(path: Path, sidecar: Manifest | None, *, batch: int, device: str) -> Or
     with TemporaryDirectory(prefix="streamd-") as folder:
         opened = settle(path, sidecar, batch, lambda sides: _open(path, sides, gpu, profile=f"{folder}/run"))
         unfit = ungraphed(opened.session, PROVIDER)
+    opened = replace(opened, session=None)  # its memory is for those that follow
     if unfit:
         structlog.get_logger().info("no CUDA graphs", model=str(path), reason=unfit)
     rows = opened.manifest.batch or opened.rows

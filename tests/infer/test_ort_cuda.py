@@ -270,6 +270,21 @@ def test_what_was_opened_first_is_gone_before_it_is_opened_anew(on_gpu, mean_mod
     assert left == [False, False]
 
 
+def test_what_settled_the_shapes_is_gone_before_the_sizes_are_opened(on_gpu, mean_model, monkeypatch):
+    opened, sessions, left = ort_cuda._open, [], []
+
+    def watched(*arguments, stream=None, **more):
+        left.extend(session() is not None for session in sessions if stream is not None)
+        session = opened(*arguments, stream=stream, **more)
+        if stream is None:
+            sessions.append(weakref.ref(session))
+        return session
+
+    monkeypatch.setattr(ort_cuda, "_open", watched)
+    on_gpu(mean_model(("batch", 3, "high", "wide"), metadata={"imgsz": "[8, 8]"}), batch=4)
+    assert left == [False] * 4  # two that settled them, two sizes
+
+
 def test_an_output_that_holds_what_was_found_in_all_pictures_is_refused(tmp_path):
     read, constants = suppressed("boxes", "scores", "found")
     split = [
