@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -96,6 +97,39 @@ def test_who_never_ends_is_not_waited_for(answering, begun, monkeypatch):
     where, _ = answering(begun, silent=True)
     with pytest.raises(ClientError, match=r"nobody answers at .*: timed out"):
         pages.status(where)
+
+
+class Trickle:
+    """A connection on which there is always one byte more, a second later."""
+
+    def __init__(self):
+        self.seconds = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def settimeout(self, timeout_s):
+        pass
+
+    def sendall(self, data):
+        pass
+
+    def recv(self, size):
+        self.seconds += 1
+        return b" "
+
+
+def test_who_always_sends_a_little_more_is_not_listened_to_for_longer(monkeypatch):
+    trickle = Trickle()
+    monkeypatch.setattr(pages.socket, "create_connection", lambda place, timeout_s: trickle)
+    monkeypatch.setattr(pages, "time", SimpleNamespace(monotonic=lambda: trickle.seconds))
+    monkeypatch.setattr(pages, "MAX_BYTES", 1000)
+    with pytest.raises(ClientError, match=r"nobody answers at .*: timed out"):
+        pages.status("127.0.0.1:1")
+    assert trickle.seconds == pages.TIMEOUT_S
 
 
 def test_who_hangs_up_is_nobody(answering):
