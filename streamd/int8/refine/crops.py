@@ -52,10 +52,10 @@ def _cut_anywhere(graph: Graph, node: NodeProto) -> bool:
     given = [one for one in found if one is not None]
     if len(given) < len(found):
         return False
-    starts, ends, axes, steps = [*given, *(np.arange(4), np.ones(4, np.int64))[len(given) - 2 :]]
+    usual: list[Array] = [np.arange(4), np.ones(4, np.int64)]  # axes and steps
     return all(
         axis in {1, -3} or (axis not in {0, -4} and 0 <= start < step and end >= OPEN)
-        for start, end, axis, step in zip(starts, ends, axes, steps, strict=False)
+        for start, end, axis, step in zip(*given, *usual[len(given) - 2 :], strict=False)
     )
 
 
