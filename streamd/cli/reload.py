@@ -1,5 +1,6 @@
 """`streamd reload`: have a daemon read its configuration again, and say how that went."""
 
+import errno
 import os
 import select
 import signal
@@ -104,33 +105,62 @@ def _config(found: "Pages | None", pid: int) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _told(pid: int) -> Iterator[int]:
-    """Send the signal; give a handle of the process (pidfd_open(2)), which no later process of that number shares."""
-    try:
-        handle = os.pidfd_open(pid)
-    except OSError as error:
-        raise ClientError(f"cannot find process {pid}: {error.strerror}", mend="has it ended?") from error
+def _told(pid: int) -> Iterator[int | None]:
+    """Send the signal; give a handle of the process (pidfd_open(2)), which no later process of that number shares.
+
+    None where there are no handles.
+    """
+    handle = _handle(pid)
     try:
         try:
-            signal.pidfd_send_signal(handle, signal.SIGHUP)
+            if handle is None:
+                os.kill(pid, signal.SIGHUP)
+            else:
+                signal.pidfd_send_signal(handle, signal.SIGHUP)
+        except ProcessLookupError as error:
+            raise _gone(pid, error) from error
         except OSError as error:
             raise ClientError(
                 f"cannot tell process {pid}: {error.strerror}", mend="run this as its user, or root"
             ) from error
         yield handle
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
 
 
-def _await(found: "Pages", before: dict[str, Any], pid: int, handle: int, wait_s: float) -> None:
+def _handle(pid: int) -> int | None:
+    """Return a handle; None on Linux before 5.3, of a Python that was built on such, or where a container forbids it.
+
+    Raises:
+        ClientError: there is no such process.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EPERM):
+            return None
+        raise _gone(pid, error) from error
+
+
+def _gone(pid: int, error: OSError) -> ClientError:
+    return ClientError(f"cannot find process {pid}: {error.strerror}", mend="has it ended?")
+
+
+def _await(found: "Pages", before: dict[str, Any], pid: int, handle: int | None, wait_s: float) -> None:
     """Say how it went, as the daemon's status page has it.
 
     Nothing announces a reload to others: its event tells of cameras that changed, and of a refusal there is none. So
     the page is looked at again and again; what is waited for in between is the one thing that would make it vain, the
     daemon's end.
     """
+    from streamd.client import processes  # noqa: PLC0415 - see `command`
+
     ended = select.poll()
-    ended.register(handle, select.POLLIN)
+    if handle is not None:
+        ended.register(handle, select.POLLIN)
     deadline = time.monotonic() + wait_s
     while time.monotonic() < deadline:
         now = _config(found, pid)
@@ -139,6 +169,6 @@ def _await(found: "Pages", before: dict[str, Any], pid: int, handle: int, wait_s
         if now is not None and now["accepted"] > before["accepted"]:
             click.echo(f"reloaded: configuration {now['generation']} is in force")
             return
-        if ended.poll(TICK_S * 1000):
+        if ended.poll(TICK_S * 1000) or (handle is None and not processes.is_daemon(pid)):
             raise ClientError(f"process {pid} has ended", mend="look at its log")
     raise ClientError(f"process {pid} has not said within {wait_s:g} s how it went", mend="look at its log")

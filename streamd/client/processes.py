@@ -40,7 +40,10 @@ def _served(process: Path) -> list[str] | None:
         arguments = [os.fsdecode(each) for each in (process / "cmdline").read_bytes().split(b"\0")]
     except OSError:
         return None
-    if "serve" not in arguments or not any(Path(each).name == "streamd" for each in arguments[:4]):
+    program, *more = (Path(each).name for each in arguments[:4])
+    # What starts it and stays, as `docker-init -- streamd serve` or `sudo streamd serve`, is not it.
+    own = program == "streamd" or (program.startswith(("python", "pypy")) and "streamd" in more)
+    if not own or "serve" not in arguments:
         return None
     return [each for each in arguments[arguments.index("serve") + 1 :] if each]
 

@@ -1,5 +1,7 @@
 """What `streamd reload` waits for, and what it makes of it."""
 
+import errno
+import os
 import subprocess
 
 import pytest
@@ -12,10 +14,28 @@ BEFORE = {"accepted": 1, "refused": 1, "generation": 2, "refused_because": "old"
 
 @pytest.fixture
 def process():
-    """A process that dies of the signal."""
-    with subprocess.Popen(["sleep", "60"]) as made:
+    """A process that dies of the signal, and is a daemon by its command line."""
+    waits = ["streamd", "-c", "read line", "serve"]
+    with subprocess.Popen(waits, executable="/bin/sh", stdin=subprocess.PIPE) as made:
         yield made
         made.kill()
+
+
+def forbidden(number):
+    def pidfd_open(pid):
+        raise OSError(number, "no")
+
+    return pidfd_open
+
+
+@pytest.fixture(params=["handles", "an old kernel", "a container that forbids them", "a Python without"], autouse=True)
+def handles(request, monkeypatch):
+    """What Linux and Python have of handles of processes."""
+    if request.param == "a Python without":
+        monkeypatch.delattr(os, "pidfd_open")
+    elif request.param != "handles":
+        number = errno.ENOSYS if request.param == "an old kernel" else errno.EPERM
+        monkeypatch.setattr(os, "pidfd_open", forbidden(number))
 
 
 @pytest.fixture

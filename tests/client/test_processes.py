@@ -47,3 +47,14 @@ def test_what_a_process_was_started_with(proc):
     (folder / "10/environ").write_bytes(b"A=1\0B==2\0\xff=\xff\0odd\0")
     assert environment(10, folder) == {"A": "1", "B": "=2", "\udcff": "\udcff"}
     assert environment(11, folder) is None
+
+
+@pytest.mark.parametrize("first", ["/sbin/docker-init --", "tini --", "timeout 60", "sudo", "/usr/bin/strace -f"])
+def test_what_started_a_daemon_is_none(proc, tmp_path, first):
+    """A container has it as process 1; its command line goes on with that of the daemon."""
+    folder, process = proc
+    (tmp_path / "cams.yaml").write_text("")
+    process(1, *first.split(), "streamd", "serve", "cams.yaml")
+    process(7, "/opt/bin/python3.11", "/opt/bin/streamd", "serve", "cams.yaml")
+    assert serving(tmp_path / "cams.yaml", folder) == [7]
+    assert not is_daemon(1, folder)
