@@ -4,6 +4,7 @@
 
     text.py      bytes -> plain values, variables filled in, and the place of each key
     models.py    the sections and keys; pydantic holds the values to them
+    kinds.py     the kinds of values: durations, names, and their bounds
     faults.py    what pydantic found, in words
     check.py     what no single key can tell: files, models and cameras (sockets.py: addresses, files.py: files)
 """
