@@ -47,6 +47,8 @@ class Damage:
         """Return what is to be noted on a packet that the decoder is given."""
         if self._gaps is None:
             return Note(captured_at_ns, packet.is_corrupt)
+        if packet.has_sidedata("new_extradata"):  # as in FLV and MP4, where a stream may change amid
+            self._gaps.stated(bytes(packet.get_sidedata("new_extradata")))
         before = self._gaps.count
         whole = self._gaps.read(bytes(packet))
         self._stats.corrupt += self._gaps.count - before

@@ -28,7 +28,6 @@ class Gaps:
         self.count = 0  # gaps so far
         self.believed = True  # but while the stream numbers in a way of its own: then none is counted
         self.cold = False  # whether it began amid a recovery, and none has been completed since
-        self._length_bytes = h264.length_size(extradata)
         self._sequences: dict[int, Sequence] = {}
         self._picture_sets: dict[int, PictureSet] = {}
         self._slice: Slice | None = None  # the latest
@@ -37,6 +36,11 @@ class Gaps:
         self._healing: int | None = None  # the number of the reference picture that completes a recovery
         self._pictures = 0
         self._recent: deque[int] = deque(maxlen=_MOST_GAPS)  # at which pictures the latest gaps were
+        self.stated(extradata)
+
+    def stated(self, extradata: bytes | None) -> None:
+        """Go by what the container states of the stream from here on."""
+        self._length_bytes = h264.length_size(extradata)
         for unit in h264.parameter_sets(extradata):
             self._keep(unit)
 
@@ -124,8 +128,10 @@ class Gaps:
 
     def _whole(self, head: Slice, recovery: int | None) -> bool:
         """Return whether a key frame or a recovery is complete with this picture."""
-        if recovery is not None and self._healing is None:
-            self._healing = (head.frame_num + recovery) % head.sequence.frame_nums
+        frame_nums = head.sequence.frame_nums
+        left = frame_nums if self._healing is None else (self._healing - head.frame_num) % frame_nums
+        if recovery is not None and recovery < left:  # also where the one awaited was left out, as a stream may
+            self._healing = (head.frame_num + recovery) % frame_nums
         if not head.idr and not (head.reference and head.frame_num == self._healing):
             return False
         self._healing, self.cold = None, False

@@ -8,6 +8,7 @@ from streamd.decode.file import pictures
 from streamd.decode.source import Stats
 from streamd.decode.stream import open_stream
 from streamd.frames import Surface
+from tests.decode.flv import joined
 
 FRAME_NS = 40_000_000
 STEADY = {"sc_threshold": "0"}  # key frames where they are due, and nowhere else
@@ -139,3 +140,12 @@ def test_a_stream_joined_amid_a_refresh_is_shown_once_it_is_whole(film, tmp_path
     assert len(shown) == 6
     assert all(np.array_equal(one, other) for one, other in zip(shown, whole, strict=True))
     assert stats.corrupt == 0
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_stream_that_changes_amid_misses_nothing(order, film, tmp_path, decoded):
+    """Of these two the one numbers its pictures in fewer bits than the other."""
+    few = film({"x264-params": "ref=1:bframes=0"}, "few.mp4")
+    many = film({"x264-params": "ref=16:bframes=5:b-pyramid=normal:b-adapt=0"}, "many.mp4")
+    frames, _, front = decoded(joined([few, many][::order], tmp_path / "both.flv"), None)
+    assert (front.stats.corrupt, front.stats.skipped, len(frames)) == (0, 0, 80)

@@ -134,6 +134,24 @@ def test_a_recovery_amid_which_damage_was_found_is_none():
     assert [index for index, packet in enumerate(packets[30:], 30) if gaps.read(packet)] == [53]
 
 
+def test_of_two_recoveries_the_sooner_one_counts():
+    packets = sent(["reference"] * 12)
+    packets[2] = annex_b(recovery(8)) + packets[2]
+    packets[4] = annex_b(recovery(0)) + packets[4]
+    packets[6] = annex_b(recovery(3)) + packets[6]
+    packets[7] = annex_b(recovery(9)) + packets[7]
+    assert heals(packets) == [0, 4, 9]
+
+
+def test_a_recovery_is_not_awaited_from_a_picture_that_a_stream_left_out():
+    stream = Sets(gaps_allowed=True)
+    packets = sent(["reference"] * 12, stream)
+    packets[2] = annex_b(recovery(3)) + packets[2]
+    packets[8] = annex_b(recovery(0)) + packets[8]
+    del packets[5]
+    assert heals(packets) == [0, 7]
+
+
 def test_a_key_frame_without_its_first_slice_mends_nothing():
     torn = annex_b(STREAM.slice(0, idr=True, first_mb=40))
     assert heals([*sent(["reference"]), torn, *sent([])]) == [0, 3]
