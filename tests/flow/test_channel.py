@@ -1,4 +1,6 @@
+import sys
 import threading
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,15 @@ def in_thread(call):
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     return thread
+
+
+@pytest.fixture
+def fine_turns():
+    """Has threads take turns after a few instructions, not after thousands: so they meet wherever they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
 
 
 def test_items_come_out_in_the_order_they_went_in():
@@ -51,6 +62,49 @@ def test_abandoning_wakes_a_producer_that_waits_for_room():
     channel.abandon()
     thread.join(10)
     assert len(seen) == 1
+
+
+class Met(deque):
+    """Items of a channel, while one of which is being put its consumer does something."""
+
+    def __init__(self, meanwhile):
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    def append(self, item):
+        self.meanwhile()
+        super().append(item)
+
+
+def test_what_is_put_just_as_the_consumer_leaves_is_let_go():
+    channel = Channel(2)
+    channel._items = Met(channel.abandon)
+    with pytest.raises(Abandoned):
+        channel.put("a picture on a GPU")
+    assert len(channel) == 0
+
+
+@pytest.mark.parametrize("overflow", list(Overflow))
+def test_whoever_abandons_and_finishes_at_once_leaves_nothing_and_keeps_nobody(overflow, fine_turns):
+    for _ in range(200):
+        select = Select()
+        lane, put = select.lane(1, overflow), []
+
+        def produce(lane=lane, put=put):
+            with pytest.raises(Abandoned):
+                while True:
+                    put.append(lane.put(len(put)))
+
+        def consume(select=select):
+            with pytest.raises(Finished):
+                while True:
+                    assert select.wait(60)
+                    select.take(1)
+
+        threads = [in_thread(each) for each in (produce, consume, select.abandon, lane.abandon, select.close)]
+        for thread in threads:
+            thread.join(10)
+        assert not any(thread.is_alive() for thread in threads) and len(lane) == 0
 
 
 def test_finishing_wakes_a_consumer_that_waits_for_an_item():
@@ -236,7 +290,7 @@ def test_the_capacity_of_a_select_is_that_of_its_open_lanes():
 
 
 @pytest.mark.parametrize("overflow", list(Overflow))
-def test_many_producers_and_a_consumer_that_wants_several_lose_nothing_and_hang_never(overflow):
+def test_many_producers_and_a_consumer_that_wants_several_lose_nothing_and_hang_never(overflow, fine_turns):
     """The sides look at each other without a lock: every way they may meet is tried some thousand times."""
     select, count, lost = Select(), 1_000, []
     lanes = [select.lane(1 + index % 3, overflow, on_drop=lost.append) for index in range(6)]
