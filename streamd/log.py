@@ -23,7 +23,7 @@ Level = Literal["debug", "info", "warning", "error"]
 
 FOLD_S = 10.0
 FOLD_KEYS = 1024
-FOLDED = {"camera", "model", "socket", "file"}  # what broken things, and strangers, have told over and over
+FOLDED = frozenset({"camera", "model", "socket", "file"})  # what broken things, and strangers, have told over and over
 NAMED = (*sorted(FOLDED), "address", "stage", "state", "cause")
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # sd-daemon(3)
 

@@ -12,7 +12,7 @@
     tensors.py      what a model declares of its inputs and outputs, and the one input a picture goes into
     coco.py         the 80 labels of COCO
     onnxruntime.py  the backend for `.onnx` on the CPU; session.py opens its sessions, settle.py settles their shapes
-    ort_cuda.py     the backend for `.onnx` on a GPU
+    ort_cuda.py     the backend for `.onnx` on a GPU; operators.py tells which models it may run, and which record
     tensorrt.py     the backend for `.engine`; bound.py is what it shares with ort_cuda.py
     plan.py         an engine as TensorRT opens it; contexts.py runs it, engines.py tells whether it is for here
     device.py       the slots of a backend on a GPU
