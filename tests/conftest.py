@@ -1,6 +1,7 @@
 """Fixtures that every room shares."""
 
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -20,6 +21,12 @@ from tests.kernels.host_kernels import HostKernels
 
 SERVER = Path(__file__).resolve().parent / "rtsp_server.py"
 SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+def pytest_configure() -> None:
+    """Have signals do what they do by default: who runs the tests in the background or by nohup had some ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

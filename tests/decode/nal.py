@@ -68,7 +68,7 @@ class Sets:
 
     @property
     def has_colour(self):
-        return self.profile == BASELINE or (self.chroma != 0 and not (self.chroma == 3 and self.planes))
+        return self.profile != HIGH or (self.chroma != 0 and not (self.chroma == 3 and self.planes))
 
     def sequence(self):
         out = Writer().u(8, self.profile).u(8, self.constraints).u(8, 30).ue(self.sps)

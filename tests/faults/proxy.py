@@ -51,14 +51,17 @@ class Proxy:
 
     def close(self) -> None:
         """Break everything off and end."""
-        self._server.close()
-        self.reset()
+        self._call(self._shut())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def _call(self, work):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    async def _shut(self) -> None:
+        self._server.close()  # not safe from another thread, whatever the last connection does meanwhile
+        await self._reset()
 
     async def _reset(self) -> None:
         writers, self._writers = self._writers, set()

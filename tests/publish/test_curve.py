@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 import zmq
@@ -107,9 +108,10 @@ def relay(door, port, seen):
     with near, socket.create_connection(("127.0.0.1", port)) as far:
 
         def pour(source, sink):
-            while data := source.recv(65536):
-                seen.extend(data)
-                sink.sendall(data)
+            with suppress(OSError):  # the other direction has ended, and closed both
+                while data := source.recv(65536):
+                    seen.extend(data)
+                    sink.sendall(data)
 
         back = threading.Thread(target=pour, args=(far, near), daemon=True)
         back.start()
