@@ -63,11 +63,15 @@ def test_a_reader_that_never_reads_costs_nobody_a_message(running, context):
     assert nothing_is_lost(running)
 
 
-def test_two_hundred_readers_all_get_messages(running, context):
+def test_two_hundred_readers_all_get_messages_and_leave_nothing_open(running, context):
+    before = running.resources()[2]
     readers = [subscribe(context, running.endpoint, b"det/front/") for _ in range(200)]
     for reader in readers:
         assert reader.poll(30_000), "no message for one of the readers"
     assert nothing_is_lost(running)
+    for reader in readers:
+        reader.close(0)
+    running.until(lambda: running.resources()[2] <= before + 5, "their connections to be closed")
 
 
 def test_readers_that_vanish_leave_no_open_files(running, context):
