@@ -12,7 +12,7 @@ from streamd.daemon import Daemon
 from streamd.errors import ModelError
 from streamd.line import lay
 from streamd.metrics import Metrics
-from tests.benched import CLIP, cut
+from tests.benched import CLIP, Counting, cut
 
 FRAMES = 12
 
@@ -26,21 +26,15 @@ def settings(folder, **model):
     return config.parse(json.dumps(tree).encode(), folder / "line.yaml", {})
 
 
-class Sink:
+class Sink(Counting):
+    """Keeps what was found, by frame."""
+
     def __init__(self):
+        super().__init__()
         self.found = []
 
     def detections(self, frame, found, labels, model):
         self.found.append((frame.seq, found))
-
-    def event(self, notice):
-        pass
-
-    def video(self, packet):
-        raise AssertionError("nobody asked for video")
-
-    def wanted(self, camera):
-        return False
 
 
 @pytest.fixture(scope="module")
