@@ -2,6 +2,9 @@
 
 A `Picture` is 8-bit planar YUV 4:2:0 on the host, a `Surface` the same in the memory of a GPU. Both may be views of
 decoder memory that is still a reference picture, so they are never written: who wants to draw makes a copy first.
+
+What is made for every frame is a `Struct`: dozens of cameras share Python's lock, and a frozen dataclass would hold it
+ten times as long.
 """
 
 from collections.abc import Sequence
@@ -10,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
@@ -59,8 +63,7 @@ class Picture:
         return Picture(self.y.copy(), self.u.copy(), self.v.copy(), self.colour)
 
 
-@dataclass(frozen=True, slots=True)
-class Surface:
+class Surface(Struct, frozen=True):
     """A picture in the memory of a GPU: NV12 (1 byte a sample), P010 (2 bytes), or packed B, G, R without chroma.
 
     `pixels` and `chroma` are addresses, pitches are bytes from row to row, width and height are pixels. `owner` keeps
@@ -86,8 +89,7 @@ class Surface:
             raise ValueError(f"{self}: planes and pitches are whole samples, of chroma whole pairs")
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """One decoded frame of one camera.
 
     `session` is the UNIX time in milliseconds at which this stretch of the stream began, strictly greater than the
@@ -125,8 +127,7 @@ class Notice:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Detections:
+class Detections(Struct, frozen=True):
     """What a head found on one frame, best score first, boxes in source pixels.
 
     boxes (N, 4) float32 x1, y1, x2, y2; scores (N,) float32 0..1; class_ids (N,) int32;

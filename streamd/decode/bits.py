@@ -32,8 +32,10 @@ class Bits:
         zeros = self._left - rest.bit_length()
         if not rest or zeros > 32:
             raise Truncated
-        self._left -= zeros
-        return self.u(zeros + 1) - 1
+        self._left -= 2 * zeros + 1
+        if self._left < 0:
+            raise Truncated
+        return (rest >> self._left) - 1
 
     def se(self) -> int:
         """Return the next signed Exp-Golomb number, 9.1.1: 0, 1, -1, 2, -2 and so on."""

@@ -4,19 +4,18 @@ What is known of a packet before it is decoded travels through the decoder on th
 in which frames come out.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from msgspec import Struct
 
 from streamd.decode.gaps import Gaps
 from streamd.decode.source import Stats
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """What is noted on a packet, and found again on the frame that comes of it."""
 
     captured_at_ns: int

@@ -4,7 +4,8 @@ All by ITU-T H.264 (08/2021), 7.3.3, whose names the fields have.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from streamd.decode.bits import Bits, unescaped
 from streamd.decode.h264 import IDR
@@ -17,8 +18,7 @@ _RESET = 5  # memory_management_control_operation, table 7-9
 _OPERANDS = {1: 1, 2: 1, 3: 2, 4: 1, 6: 1}  # of the others, how many numbers follow, 7.3.3.3
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """How a slice begins, and of what unit it is."""
 
     sequence: Sequence

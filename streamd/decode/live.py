@@ -3,10 +3,10 @@
 import errno
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import av
+from msgspec.structs import replace
 
 from streamd import config
 from streamd.clock import Clock, Stop

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 from streamd.clock import Stop
 from streamd.errors import SourceError
 from streamd.frames import Picture, Surface
@@ -27,8 +29,7 @@ Cause = Literal[
 LASTING: frozenset[Cause] = frozenset({"denied", "not-found", "tls", "codec"})  # until somebody mends them
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
+class Shot(Struct, frozen=True):
     """One picture as a source hands it over.
 
     `pts_ns` is the stream's own timestamp, None where it gives none; `duration_ns` is how long one frame nominally

@@ -17,6 +17,7 @@ from streamd.decode.damage import Damage, Note
 from streamd.decode.decoder import Decoder, Hardware
 from streamd.decode.picture import ToPicture
 from streamd.decode.source import Cause, Shot, Stats, StreamError
+from streamd.frames import Picture, Surface
 
 NOMINAL_NS = 40_000_000  # a frame's length where the stream states no rate: 25 frames a second
 
@@ -71,6 +72,9 @@ class Stream:
         self._damage = Damage(video, stats)
         self.reached_ns: int | None = None  # where the furthest frame ends, be it passed over or not
         self.video = video
+        base = video.time_base
+        # How many nanoseconds a tick is: a count, of so many parts. Asking PyAV makes a Fraction each time.
+        self._tick = None if base is None else (base.numerator * 1_000_000_000, base.denominator)
         self.format = container.format.name
         rate = video.average_rate or video.guessed_rate
         self.duration_ns = round(1e9 / rate) if rate and rate <= 1000 else NOMINAL_NS  # 90000 is a clock, not a rate
@@ -94,9 +98,11 @@ class Stream:
             self._damage.found()
         for frame in frames:
             note = frame.opaque if isinstance(frame.opaque, Note) else Note(captured_at_ns)
-            self._reach(frame)
+            pts_ns, lasts_ns = self._times(frame)
+            if pts_ns is not None:
+                self.reached_ns = max(self.reached_ns or 0, pts_ns + lasts_ns)
             if not self._damage.hides(frame, note):
-                yield self._shot(frame, note.captured_at_ns)
+                yield Shot(self._shown_as(frame), pts_ns, lasts_ns, note.captured_at_ns, self._damage.lost())
 
     def stated_end_ns(self) -> int | None:
         """Return when the video ends by a Matroska file, which states no track's length but in a tag.
@@ -114,27 +120,20 @@ class Stream:
         self._decoder.close()
         self._container.close()
 
-    def _reach(self, frame: av.VideoFrame) -> None:
-        pts_ns, lasts_ns = self._times(frame)
-        if pts_ns is not None:
-            self.reached_ns = max(self.reached_ns or 0, pts_ns + lasts_ns)
-
     def _times(self, frame: av.VideoFrame) -> tuple[int | None, int]:
-        """Return a frame's timestamp and length."""
-        base = frame.time_base or self.video.time_base
-        if base is None:
+        """Return a frame's timestamp and length, both of which count ticks of its stream."""
+        if self._tick is None:
             return None, self.duration_ns
-        pts_ns = None if frame.pts is None else round(frame.pts * base * 1_000_000_000)
-        return pts_ns, round((frame.duration or 0) * base * 1_000_000_000) or self.duration_ns
+        count, of = self._tick
+        lasts_ns = _rounded((frame.duration or 0) * count, of) or self.duration_ns
+        return None if frame.pts is None else _rounded(frame.pts * count, of), lasts_ns
 
-    def _shot(self, frame: av.VideoFrame, captured_at_ns: int) -> Shot:
+    def _shown_as(self, frame: av.VideoFrame) -> Picture | Surface:
         try:
-            picture = self._picture(frame)
+            return self._picture(frame)
         except av.FFmpegError as error:
             what = f"{self._shown}: its pixel format {frame.format.name} cannot be turned into 8-bit 4:2:0"
             raise StreamError(what, cause="codec", mend="choose another format on the camera") from error
-        pts_ns, lasts_ns = self._times(frame)
-        return Shot(picture, pts_ns, lasts_ns, captured_at_ns, self._damage.lost())
 
 
 def open_stream(
@@ -176,6 +175,10 @@ def explained(error: Exception, shown: str) -> StreamError:
     if getattr(error, "errno", None) in (errno.ENETUNREACH, errno.EHOSTUNREACH):
         return StreamError(f"{shown}: {reason.lower()}", cause="unreachable", mend="check the network")
     return StreamError(f"{shown}: {reason}", cause="error")
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def _best_video(container: InputContainer, shown: str) -> VideoStream:
