@@ -28,6 +28,7 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 SIGNALS = (*STOPPING, signal.SIGHUP)
 TICK_S = 0.1
 GRACE_S = 1.0  # between cutting the stages off and giving up on them
+ENDING = "the daemon is ending and takes no configuration any more; start it again when it has ended"
 
 
 def serve(path: Path, environment: Mapping[str, str], wait_for: frozenset[publish.Socket] = frozenset()) -> None:
@@ -187,9 +188,9 @@ class Watch:
                 )
 
     def _reload(self) -> None:
-        """Apply the file as it now is; one that cannot be used changes nothing and says so."""
+        """Apply the file as it now is; one that cannot be used, or comes too late, changes nothing and says so."""
         if self._daemon.stopping or self._daemon.ending:
-            self._log.warning("no reload while stopping")
+            self._refuse(ENDING)  # whoever asked waits for an answer
             return
         self._notify(RELOADING="1", MONOTONIC_USEC=str(self._clock.monotonic_ns() // 1000))
         try:
@@ -197,8 +198,7 @@ class Watch:
             self._hide.learn(config.secrets(settings))
             later = self._daemon.reload(settings)
         except StreamdError as error:
-            self._log.error("reload refused, the old configuration stays", reason=self._hide(str(error)))
-            self._metrics.reloaded(refused=str(error))
+            self._refuse(str(error))
         else:
             open_log(settings, self._environment, self._hide)
             if later:
@@ -206,6 +206,10 @@ class Watch:
             self._log.info("reloaded", cameras=tuple(settings.cameras))
             self._metrics.reloaded()
         self._notify(READY="1", STATUS=self._pulse.line())
+
+    def _refuse(self, reason: str) -> None:
+        self._log.error("reload refused, the old configuration stays", reason=self._hide(reason))
+        self._metrics.reloaded(refused=reason)
 
     def _log_ended(self, running: tuple[str, ...]) -> None:
         for name in self._running:

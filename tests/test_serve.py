@@ -1,4 +1,4 @@
-"""A reload, as the loop that watches the daemon does it: of a file that is any file at all."""
+"""A reload, as the loop that watches the daemon does it: of a file that is any file at all, at any time."""
 
 from pathlib import Path
 
@@ -74,3 +74,14 @@ def test_whatever_the_file_is_it_is_applied_whole_or_the_old_one_stays(folder):
 
     reload()
     assert min(seen.values()) > 20, seen
+
+
+@pytest.mark.parametrize("state", ["stopping", "ending"])
+def test_a_reload_that_comes_too_late_is_refused_at_once(folder, state):
+    daemon, metrics, loop = watch(folder / "late.yaml")
+    old, before = daemon.settings, metrics.generation
+    setattr(daemon, state, True)
+    loop._reload()
+    assert (daemon.settings, metrics.generation) == (old, before)
+    assert (metrics.reloads["refused"], metrics.reloads["accepted"]) == (1, 0)
+    assert metrics.refused.startswith("the daemon is ending")
