@@ -167,7 +167,7 @@ class Daemon:
             }
             opened = {name: self._open(name, camera, models[camera.model]) for name, camera in changed.items()}
         except BaseException:
-            change.discard()
+            self._models.discard(change)
             raise
         gone = [name for name in old if name not in settings.cameras]
         for name in (*gone, *changed):

@@ -65,11 +65,6 @@ class Change:
     fresh: dict[str, Model]
     gone: frozenset[str]
 
-    def discard(self) -> None:
-        """Close what was loaded in vain."""
-        for model in self.fresh.values():
-            model.close()
-
 
 class Models:
     """Every model that a camera uses, by name."""
@@ -131,12 +126,16 @@ class Models:
                         raise ModelError(f"model {name} is still being replaced", mend="reload again in a moment")
                     change.fresh[name] = self._load(name, model)
         except BaseException:
-            change.discard()
-            for name in used:
-                if name not in self._models:
-                    self._metrics.models.pop(name, None)
+            self.discard(change)
             raise
         return change
+
+    def discard(self, change: Change) -> None:
+        """Close what was loaded in vain; what is counted goes with it, but for a model that is at work or leaves."""
+        for name, model in change.fresh.items():
+            model.close()
+            if name not in self._models and name not in self._leaving:
+                self._metrics.models.pop(name, None)
 
     def apply(self, change: Change, pipeline: Pipeline) -> None:
         """Put loaded models in their places; their frames may come from now on."""

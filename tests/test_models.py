@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from streamd.errors import ModelError
+from streamd.errors import ModelError, SourceError
 from tests.daemons import STREET, House, whole
 
 
@@ -129,6 +129,28 @@ def test_a_model_that_is_still_being_replaced_is_not_replaced_again(house):
         house.reload()
     house.until(lambda: not house.daemon._models.changing)
     assert house.daemon.settings.models["a"].confidence == 0.4
+
+
+def test_a_model_that_leaves_is_counted_until_it_has_left_though_it_is_asked_for_again(house):
+    house.more("one")
+    house.cameras["one"] = "b"
+    house.reload()
+    assert house.daemon._models.changing
+    counted = house.metrics.models["a"]
+    house.cameras["one"] = "a"
+    with pytest.raises(ModelError, match="model a is still being replaced; reload again"):
+        house.reload()
+    assert house.metrics.models["a"] is counted
+    house.until(lambda: not house.daemon._models.changing)
+    assert set(house.metrics.models) == {"b"}
+
+
+def test_a_model_that_was_loaded_in_vain_is_not_counted(house):
+    house.models["c"] = house.copy("c")
+    house.cameras["one"], house.shows["one"] = "c", {"uri": str(house.folder / "a.onnx")}
+    with pytest.raises(SourceError):
+        house.reload()
+    assert set(house.metrics.models) == {"a", "b"}
 
 
 def test_a_model_that_nobody_uses_any_more_may_go_while_it_is_being_replaced(house):
