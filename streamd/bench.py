@@ -208,12 +208,15 @@ class Tally:
         self.size = (0, 0)
         self.cameras: set[str] = set()
 
-    def detections(self, frame: Frame, found: Detections, labels: Sequence[str], model: str) -> None:
+    def detections(
+        self, frames: Sequence[Frame], found: Sequence[Detections], labels: Sequence[str], model: str
+    ) -> None:
         """Pass on and note."""
-        self._sink.detections(frame, found, labels, model)
-        self.size = (frame.picture.width, frame.picture.height)
-        self.cameras.add(frame.camera)
-        self.sent.append((self._clock.monotonic_ns(), self._clock.unix_ns() - frame.captured_at_ns))
+        self._sink.detections(frames, found, labels, model)
+        now_ns, unix_ns = self._clock.monotonic_ns(), self._clock.unix_ns()
+        self.size = (frames[-1].picture.width, frames[-1].picture.height)
+        self.cameras.update(frame.camera for frame in frames)
+        self.sent += [(now_ns, unix_ns - frame.captured_at_ns) for frame in frames]
 
     def event(self, notice: Notice) -> None:
         """Pass on."""

@@ -31,8 +31,10 @@ CALM: frozenset[EventKind] = frozenset({"online", "config"})
 class Sink(Protocol):
     """Where messages leave; nothing here ever waits for a reader."""
 
-    def detections(self, frame: Frame, found: Detections, labels: Sequence[str], model: str) -> None:
-        """Publish what was found on a frame."""
+    def detections(
+        self, frames: Sequence[Frame], found: Sequence[Detections], labels: Sequence[str], model: str
+    ) -> None:
+        """Publish what a run found on its frames."""
 
     def event(self, notice: Notice) -> None:
         """Publish what happened to a camera."""
@@ -274,8 +276,8 @@ class Publish(Work[Found, None]):
     def __call__(self, found: Found) -> Iterable[None]:
         """Publish the detections of each frame, then offer them to its film."""
         with self._metrics.stage("publish"):
+            self._sink.detections(found.frames, found.detections, self._labels, self._name)
             for frame, detections in zip(found.frames, found.detections, strict=True):
-                self._sink.detections(frame, detections, self._labels, self._name)
                 self._metrics.published(frame)
                 overlay = self._overlays.get(frame.camera)
                 if overlay is not None:

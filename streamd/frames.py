@@ -31,16 +31,14 @@ State = Literal["connecting", "online", "stalled", "reconnecting", "ended", "fai
 LUMA: dict[Matrix, tuple[float, float]] = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 
 
-@dataclass(frozen=True, slots=True)
-class Colour:
+class Colour(Struct, frozen=True):
     """How Y, U and V become R, G and B: the matrix, and whether Y spans 0..255 (full) or 16..235 (limited)."""
 
     matrix: Matrix = "bt601"
     full_range: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """8-bit YUV 4:2:0 planes. y is (H, W); u and v are ((H+1)//2, (W+1)//2); rows may be padded (strided)."""
 
     y: U8

@@ -16,8 +16,8 @@ class Counting:
     def __init__(self):
         self.published = 0
 
-    def detections(self, frame, found, labels, model):
-        self.published += 1
+    def detections(self, frames, found, labels, model):
+        self.published += len(frames)
 
     def event(self, notice):
         pass
@@ -36,9 +36,10 @@ class Keeping(Counting):
         super().__init__()
         self.found = defaultdict(list)
 
-    def detections(self, frame, found, labels, model):
-        super().detections(frame, found, labels, model)
-        self.found[frame.camera].append(found)
+    def detections(self, frames, found, labels, model):
+        super().detections(frames, found, labels, model)
+        for frame, one in zip(frames, found, strict=True):
+            self.found[frame.camera].append(one)
 
 
 def cut(folder, frames):

@@ -24,9 +24,10 @@ class Sink:
         self.order = []  # camera, session of all that was published
         self.watched = frozenset()
 
-    def detections(self, frame, found, labels, model):
-        self.order.append((frame.camera, frame.session))
-        self.found.append((frame.camera, frame.session, frame.seq, len(found)))
+    def detections(self, frames, found, labels, model):
+        for frame, one in zip(frames, found, strict=True):
+            self.order.append((frame.camera, frame.session))
+            self.found.append((frame.camera, frame.session, frame.seq, len(one)))
 
     def event(self, notice):
         self.order.append((notice.camera, notice.session))

@@ -12,8 +12,8 @@ class Sink:
         self.told = told
         self.watched = False
 
-    def detections(self, frame, found, labels, model):
-        self.told.append(("detections", frame.seq))
+    def detections(self, frames, found, labels, model):
+        self.told += [("detections", frame.seq) for frame in frames]
 
     def event(self, notice):
         self.told.append(("event", notice.kind))

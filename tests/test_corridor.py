@@ -181,7 +181,7 @@ def batch(*seqs):
 
 def test_detections_are_published_before_a_film_may_have_them(publish, told):
     publish({"front": Posts(told)})(found(3, 4))
-    assert told == [("detections", 3), ("posted", 3), ("detections", 4), ("posted", 4)]
+    assert told == [("detections", 3), ("detections", 4), ("posted", 3), ("posted", 4)]
 
 
 def test_what_a_slot_spent_on_a_gpu_is_told_by_step(finish, metrics):

@@ -21,6 +21,7 @@ class Overlay:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._posted: deque[tuple[Key, Detections]] = deque(maxlen=capacity)  # keys ascend
         self._changed = threading.Condition()
+        self._asked = False  # whether somebody waits for a result; most of the time nobody watches the film
         self._posters = 1
 
     def share(self) -> None:
@@ -33,7 +34,8 @@ class Overlay:
         with self._changed:
             if not self._posted or key > self._posted[-1][0]:
                 self._posted.append((key, detections))
-                self._changed.notify_all()
+                if self._asked:
+                    self._changed.notify_all()
 
     def take(self, frame: Frame) -> Detections:
         """Return what to draw on `frame`, waiting for its own result when it is one that is inferred.
@@ -42,7 +44,9 @@ class Overlay:
         """
         with self._changed:
             if frame.infer:
+                self._asked = True
                 self._changed.wait_for(lambda: self._posters < 1 or self._newest() >= frame.key)
+                self._asked = False
             return self._held(frame.key)
 
     def finish(self) -> None:

@@ -11,7 +11,7 @@ from typing import Unpack
 import numpy as np
 
 from streamd.errors import ModelError
-from streamd.frames import Detections
+from streamd.frames import F32, Detections
 from streamd.gpu import detect
 from streamd.gpu.arrays import DeviceArray, Stream
 from streamd.gpu.detect import Wanted, Workspace
@@ -54,24 +54,26 @@ class DeviceHead:
         batch, rows, classes = _sides(manifest, self._values[0])
         xp = _Zeros(gpu)
         self._work = Workspace.make(xp, batch, rows, self._selection.max_detections, rotated=self._rotated)
-        size = (manifest.input.width, manifest.input.height)
-        self._wanted = Wanted(self._selection.confidence, self._bits(classes), size)
+        sides = (manifest.input.width, manifest.input.height)
+        self._wanted = Wanted(self._selection.confidence, self._bits(classes), sides)
         self._places = gpu.pinned((batch * GEOMETRY.itemsize,), np.uint8)
         self._geometries = gpu.zeros((batch * GEOMETRY.itemsize,), np.uint8)
         self._found = gpu.pinned(self._work.found.shape, np.uint8)
+        size = batch * self._work.limit * FOUND.itemsize
+        self._rows = self._found[:size].view(FOUND).reshape(batch, self._work.limit)
+        self._counts = self._found[size:].view(np.int32)
         self._launches = [self._prepare(slot) for slot in range(len(outputs))]
+        self._placed: Sequence[Letterbox] = ()  # what the first rows of `_places` hold
 
     def __call__(self, slot: int, geometries: Sequence[Letterbox]) -> list[Detections]:
         """Return one `Detections` a geometry, in source pixels; waits for them."""
-        self._places.view(GEOMETRY)[: len(geometries)] = [geometry_row(place) for place in geometries]
+        if self._placed != geometries:  # as they are from run to run where cameras are of one size
+            self._places.view(GEOMETRY)[: len(geometries)] = [geometry_row(place) for place in geometries]
+            self._placed = tuple(geometries)
         with self._timeline.reading(slot):
             self._launches[slot]()
         self._timeline.wait(slot)
-        batch, limit = self._work.scores.shape[0], self._work.limit
-        size = batch * limit * FOUND.itemsize
-        rows = self._found[:size].view(FOUND).reshape(batch, limit)
-        counts = self._found[size:].view(np.int32)
-        return [self._told(rows[i, : counts[i]], place) for i, place in enumerate(geometries)]
+        return self._told(geometries)
 
     def _prepare(self, slot: int) -> Callable[[], None]:
         """Read a slot once, and return what reads it again: a CUDA graph, one call in place of five.
@@ -92,13 +94,19 @@ class DeviceHead:
         suppress(gpu.kernels, work, count, self._geometries, self._selection.iou, stream)
         gpu.download(work.found, self._found, stream)
 
-    @unwarned
-    def _told(self, found: np.ndarray, place: Letterbox) -> Detections:
-        boxes, scores, class_ids = found["box"].copy(), found["score"].copy(), found["class_id"].copy()
-        if not self._rotated:
-            return Detections(boxes, scores, class_ids)
-        boxes, angles = to_source(boxes, found["angle"].copy(), place)
-        return Detections(boxes, scores, class_ids, angles)
+    def _told(self, places: Sequence[Letterbox]) -> list[Detections]:
+        """Return what was found, in memory of its own: the next run's is written where this was."""
+        counts = self._counts[: len(places)].tolist()
+        rows = self._rows[: len(places), : max(counts)]
+        boxes, scores, class_ids = rows["box"].copy(), rows["score"].copy(), rows["class_id"].copy()
+        angles = rows["angle"].copy() if self._rotated else None
+        found = []
+        for row, (count, place) in enumerate(zip(counts, places, strict=True)):
+            box, angle = boxes[row, :count], None if angles is None else angles[row, :count]
+            if angle is not None:
+                box, angle = _turned(box, angle, place)
+            found.append(Detections(box, scores[row, :count], class_ids[row, :count], angle))
+        return found
 
     def _bits(self, classes: int) -> DeviceArray | None:
         """Return the wanted classes as bits on the device; None for all of them."""
@@ -133,6 +141,11 @@ DEVICE_HEADS: dict[HeadName, Decode] = {
     "yolox": detect.decode_yolox,
     "obb": detect.decode_obb,
 }
+
+
+@unwarned
+def _turned(boxes: F32, angles: F32, place: Letterbox) -> tuple[F32, F32]:
+    return to_source(boxes, angles, place)
 
 
 def readable(manifest: Manifest, outputs: Sequence[Mapping[str, DeviceArray]]) -> bool:

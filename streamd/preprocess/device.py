@@ -37,6 +37,14 @@ class _Memory:
     device: DeviceArray
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What pictures of one shape share: where they stand in the input, and their row of SURFACE but for addresses."""
+
+    place: Letterbox
+    row: np.void
+
+
 class DevicePreprocess:
     """Fills slots of one model. One thread at a time. Whoever fills holds the pictures until the slot has been read."""
 
@@ -57,9 +65,9 @@ class DevicePreprocess:
             colour: colour_rows(spec, colour)
             for colour in (Colour(matrix, full) for matrix in LUMA for full in (False, True))
         }
-        # Of pictures of one shape only the addresses differ; making a row anew takes longer than all else here.
-        self._known: dict[tuple[object, ...], tuple[Letterbox, np.void]] = {}
+        self._known: dict[tuple[object, ...], _Shape] = {}  # making a row anew takes longer than all else here
         rows = inputs[0].shape[0]
+        self._laid: list[list[_Shape | None]] = [[None] * rows for _ in inputs]
         self._tables = [self._allocate(rows * SURFACE.itemsize) for _ in inputs]
         self._uploads: list[list[_Memory]] = [[self._allocate(0) for _ in range(rows)] for _ in inputs]
         self._launches = [self._prepare(slot) for slot in range(len(inputs))]
@@ -73,11 +81,10 @@ class DevicePreprocess:
                 for row, picture in enumerate(pictures)
             ]
             gpu.order(surfaces, stream)
-            rows = self._tables[slot].host.view(SURFACE)
-            places = tuple(self._lay(surface, rows, row) for row, surface in enumerate(surfaces))
-            rows["pixels"][len(surfaces) :] = 0  # the kernel leaves such rows as they are
+            shapes = [self._shape(surface) for surface in surfaces]
+            self._lay(slot, shapes, surfaces)
             self._launches[slot]()
-        return places
+        return tuple(shape.place for shape in shapes)
 
     def _prepare(self, slot: int) -> Callable[[], None]:
         """Return what fills a slot by its table: all rows, since the launches of a graph are of one size."""
@@ -90,8 +97,8 @@ class DevicePreprocess:
         self._gpu.upload(table.host, table.device, stream)
         nv12_letterbox(self._gpu.kernels, table.device, inputs.shape[0], inputs, self._scaling, stream)
 
-    def _lay(self, surface: Surface, table: npt.NDArray[np.void], row: int) -> Letterbox:
-        """Write the row of a surface, and return where it stands in the input."""
+    def _shape(self, surface: Surface) -> _Shape:
+        """Return what surfaces of this shape have in common."""
         spec = self._spec
         key = (
             *(surface.width, surface.height, surface.pitch, surface.chroma_pitch, surface.sample_bytes),
@@ -102,10 +109,18 @@ class DevicePreprocess:
             if len(self._known) >= KNOWN:
                 self._known.clear()
             place = Letterbox.place(surface.width, surface.height, spec.width, spec.height, spec.fit, spec.anchor)
-            known = self._known[key] = place, surface_row(surface, place, self._weights[surface.colour])
-        place, table[row] = known
-        table["pixels"][row], table["chroma"][row] = surface.pixels, surface.chroma
-        return place
+            known = self._known[key] = _Shape(place, surface_row(surface, place, self._weights[surface.colour]))
+        return known
+
+    def _lay(self, slot: int, shapes: Sequence[_Shape], surfaces: Sequence[Surface]) -> None:
+        """Write a slot's table; most rows are of the shape they were, and only their addresses differ."""
+        table, laid, count = self._tables[slot].host.view(SURFACE), self._laid[slot], len(shapes)
+        for row, shape in enumerate(shapes):
+            if laid[row] is not shape:
+                laid[row], table[row] = shape, shape.row
+        table["pixels"][:count] = [surface.pixels for surface in surfaces]
+        table["chroma"][:count] = [surface.chroma for surface in surfaces]
+        table["pixels"][count:] = 0  # the kernel leaves such rows as they are
 
     def _upload(self, picture: Picture, memory: _Memory, stream: Stream) -> Surface:
         """Bring a picture up as NV12, rows without gaps."""

@@ -22,8 +22,10 @@ Socket = Literal["detections", "video"]
 class Sink(Protocol):
     """Takes everything that leaves, from any thread, and never makes the caller wait for a reader."""
 
-    def detections(self, frame: Frame, found: Detections, labels: Sequence[str], model: str) -> None:
-        """Publish what was found on a frame."""
+    def detections(
+        self, frames: Sequence[Frame], found: Sequence[Detections], labels: Sequence[str], model: str
+    ) -> None:
+        """Publish what a run found on its frames."""
 
     def event(self, notice: Notice) -> None:
         """Publish what happened to a camera."""
@@ -49,10 +51,12 @@ class Sinks:
         self._zeromq = zeromq
         self._all: tuple[Sink, ...] = (zeromq, *others)
 
-    def detections(self, frame: Frame, found: Detections, labels: Sequence[str], model: str) -> None:
-        """Publish what was found on a frame."""
+    def detections(
+        self, frames: Sequence[Frame], found: Sequence[Detections], labels: Sequence[str], model: str
+    ) -> None:
+        """Publish what a run found on its frames."""
         for sink in self._all:
-            sink.detections(frame, found, labels, model)
+            sink.detections(frames, found, labels, model)
 
     def event(self, notice: Notice) -> None:
         """Publish what happened to a camera, without secrets."""

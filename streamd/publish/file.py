@@ -44,9 +44,12 @@ class FileSink:
                 mend="name a file this user may write",
             ) from error
 
-    def detections(self, frame: Frame, found: Detections, labels: Sequence[str], model: str) -> None:
-        """Append what was found on a frame."""
-        self._append(messages.detections(frame, found, labels, model, self._clock.unix_ns()))
+    def detections(
+        self, frames: Sequence[Frame], found: Sequence[Detections], labels: Sequence[str], model: str
+    ) -> None:
+        """Append what a run found on its frames."""
+        for message in messages.detections(frames, found, labels, model, self._clock.unix_ns):
+            self._append(message)
 
     def event(self, notice: Notice) -> None:
         """Append what happened to a camera."""

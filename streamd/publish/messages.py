@@ -1,6 +1,7 @@
 """The values of the house as messages of the wire: the same for every sink."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -12,44 +13,53 @@ _PARTS = np.array([100.0, 100.0, 100.0, 100.0, 10_000.0, 10_000.0])
 
 
 def detections(
-    frame: Frame, found: Detections, labels: Sequence[str], model: str, published_at_ns: int
-) -> wire.Detections:
-    """Return the message of one inferred frame.
+    frames: Sequence[Frame], found: Sequence[Detections], labels: Sequence[str], model: str, now: Callable[[], int]
+) -> Iterator[wire.Detections]:
+    """Yield the message of each frame of a run, stamped as it is asked for by `now`, UNIX nanoseconds.
 
     Boxes are rounded to 1/100 pixel, scores to 1/10000 and angles to 1/10000 radian: far below what a detector
     can tell, and it halves the message.
     """
-    class_ids, rows = found.class_ids.tolist(), _rounded(found)
-    angles: list[float | UnsetType] = [UNSET] * len(rows) if found.angles is None else [row[5] for row in rows]
-    return wire.Detections(
-        camera=frame.camera,
-        session=frame.session,
-        seq=frame.seq,
-        pts_ns=frame.pts_ns,
-        captured_at_ns=frame.captured_at_ns,
-        published_at_ns=published_at_ns,
-        width=frame.picture.width,
-        height=frame.picture.height,
-        model=model,
-        detections=tuple(
-            [
-                wire.Detection(class_id, label(labels, class_id), row[4], (row[0], row[1], row[2], row[3]), angle)
-                for class_id, row, angle in zip(class_ids, rows, angles, strict=True)
-            ]
-        ),
-    )
+    objects = iter(_objects(found, labels))
+    for frame, one in zip(frames, found, strict=True):
+        held = tuple(islice(objects, len(one)))
+        picture = frame.picture
+        yield wire.Detections(
+            camera=frame.camera,
+            session=frame.session,
+            seq=frame.seq,
+            pts_ns=frame.pts_ns,
+            captured_at_ns=frame.captured_at_ns,
+            published_at_ns=now(),
+            width=picture.width,
+            height=picture.height,
+            model=model,
+            detections=held,
+        )
 
 
-def _rounded(found: Detections) -> list[list[float]]:
+def _objects(found: Sequence[Detections], labels: Sequence[str]) -> list[wire.Detection]:
+    """Return the objects of all frames, one after another."""
+    class_ids = np.concatenate([one.class_ids for one in found]).tolist()
+    rows = _rounded(found)
+    angles: list[float | UnsetType] = [UNSET] * len(rows) if found[0].angles is None else [row[5] for row in rows]
+    return [
+        wire.Detection(class_id, label(labels, class_id), row[4], (row[0], row[1], row[2], row[3]), angle)
+        for class_id, row, angle in zip(class_ids, rows, angles, strict=True)
+    ]
+
+
+def _rounded(found: Sequence[Detections]) -> list[list[float]]:
     """Return box, score and, where there is one, angle of each object: multiples of 1 / `_PARTS`, all at once.
 
     A few numbers take numpy as long as hundreds do, and this is done for every frame.
     """
-    columns = 5 if found.angles is None else 6
-    parts, values = _PARTS[:columns], np.empty((len(found), columns))
-    values[:, :4], values[:, 4] = found.boxes, found.scores
-    if found.angles is not None:
-        values[:, 5] = found.angles
+    columns = 5 if found[0].angles is None else 6
+    parts, values = _PARTS[:columns], np.empty((sum(map(len, found)), columns))
+    np.concatenate([one.boxes for one in found], out=values[:, :4])
+    np.concatenate([one.scores for one in found], out=values[:, 4])
+    if columns == 6:
+        np.concatenate([one.angles for one in found if one.angles is not None], out=values[:, 5])
     values *= parts
     np.rint(values, values)
     values /= parts

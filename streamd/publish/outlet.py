@@ -24,6 +24,8 @@ HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 5_000, 15_000
 MAX_TOPIC_BYTES = 1_024
 MAX_TOPICS = 4_096  # of a daemon with a thousand cameras, three each
 READ_EVERY_NS = 10_000_000  # `wants` looks for news of subscriptions at most so often
+# Plain numbers: to join zmq's flags takes longer than to send, and this is done for every frame.
+_LAST, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
 READ_AT_ONCE = 1_000  # messages; a peer that floods the socket must not keep its owner
 
 
@@ -71,7 +73,9 @@ class Outlet:
         with self._lock:
             if not self._closed:
                 self._read()
-                self._socket.send_multipart(parts, zmq.NOBLOCK)
+                for part in parts[:-1]:
+                    self._socket.send(part, _MORE)
+                self._socket.send(parts[-1], _LAST)
 
     def wants(self, topic: bytes) -> bool:
         """Tell whether somebody subscribed to `topic`, as far as is known. Never waits: cameras ask for each frame."""

@@ -47,10 +47,12 @@ class ZeroMQSink:
             self.close()
             raise
 
-    def detections(self, frame: Frame, found: Detections, labels: Sequence[str], model: str) -> None:
-        """Publish what was found on a frame, also when that is nothing."""
-        message = messages.detections(frame, found, labels, model, self._clock.unix_ns())
-        self._send("detections", wire.topic("det", frame.camera), wire.encode(message, self._form))
+    def detections(
+        self, frames: Sequence[Frame], found: Sequence[Detections], labels: Sequence[str], model: str
+    ) -> None:
+        """Publish what a run found on its frames, also when that is nothing."""
+        for message in messages.detections(frames, found, labels, model, self._clock.unix_ns):
+            self._send("detections", wire.topic("det", message.camera), wire.encode(message, self._form))
 
     def event(self, notice: Notice) -> None:
         """Publish what happened to a camera."""

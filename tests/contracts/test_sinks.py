@@ -6,6 +6,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 import zmq
+from msgspec import UNSET
 
 from streamd import config, wire
 from streamd.clock import SystemClock
@@ -69,15 +70,33 @@ def test_every_sink_has_a_reader():
 
 
 def test_detections_leave_as_a_message_of_the_wire(sink, published):
-    (data,) = published(lambda: sink.detections(FRAME, FOUND, ("person",), "street"))
+    (data,) = published(lambda: sink.detections([FRAME], [FOUND], ("person",), "street"))
     message = wire.decode(data, wire.Detections)
     assert (message.camera, message.session, message.seq, message.model) == ("front", 17, 3, "street")
     assert message.detections == (wire.Detection(0, "person", 0.5, (1.0, 2.0, 30.0, 40.0)),)
 
 
 def test_nothing_found_leaves_too(sink, published):
-    (data,) = published(lambda: sink.detections(FRAME, Detections.none(), (), "street"))
+    (data,) = published(lambda: sink.detections([FRAME], [Detections.none()], (), "street"))
     assert wire.decode(data, wire.Detections).detections == ()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_each_frame_of_a_run_leaves_with_its_own_objects(sink, published, turned):
+    def some(*ids):
+        boxes = np.array([[i, 2, 30, 40] for i in ids], np.float32).reshape(-1, 4)
+        angles = np.array(ids, np.float32) / 10 if turned else None
+        return Detections(boxes, np.array(ids, np.float32) / 100, np.array(ids, np.int32), angles)
+
+    frames = [Frame(f"c{at}", 17, at, 100, 200, Picture(*PLANES)) for at in range(4)]
+    found = [some(), some(3, 1), some(), some(7)]
+    told = [
+        wire.decode(data, wire.Detections) for data in published(lambda: sink.detections(frames, found, (), "m"), 4)
+    ]
+    assert [(one.camera, one.seq) for one in told] == [("c0", 0), ("c1", 1), ("c2", 2), ("c3", 3)]
+    objects = [[(each.class_id, each.score, each.box[0], each.angle) for each in one.detections] for one in told]
+    want = [[(i, i / 100, float(i), i / 10 if turned else UNSET) for i in ids] for ids in ((), (3, 1), (), (7,))]
+    assert objects == want
 
 
 def test_an_event_leaves_as_a_message_of_the_wire(sink, published):
@@ -103,7 +122,7 @@ def test_video_that_nobody_reads_is_taken(sink):
 
 def test_nobody_needs_to_read(sink):
     for _ in range(100):
-        sink.detections(FRAME, FOUND, (), "street")
+        sink.detections([FRAME], [FOUND], (), "street")
         sink.event(NOTICE)
 
 

@@ -1,6 +1,8 @@
 """Several channels that one consumer waits on together."""
 
 import sys
+import threading
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -82,6 +84,46 @@ def test_no_more_is_waited_for_than_can_wait():
     lanes[1].put("c")
     thread.join(10)
     assert not thread.is_alive() and len(select) == 3
+
+
+class Counted(deque):
+    """Items of a channel, while which are counted something happens: each of `meanwhile` once, in turn."""
+
+    def __init__(self, *meanwhile):
+        super().__init__()
+        self.meanwhile = list(meanwhile)
+
+    def __len__(self):
+        seen = super().__len__()
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        return seen
+
+
+def test_who_brings_enough_while_the_consumer_counts_knows_how_much_that_is():
+    """A lane ends during the first count, so the second wants 3, not 4: by then the producers must see that."""
+    select, passed, enough = Select(), threading.Event(), []
+    ending, lane = select.lane(2), select.lane(2)
+    ending.put("a")
+    tell = select._arrivals.tell
+
+    def bring():
+        lane.put("b")
+        lane.put("c")
+        passed.set()
+
+    def told():
+        passed.set()  # the consumer, which counts, holds the lock that is waited for here
+        tell()
+
+    def meanwhile():
+        select._arrivals.tell = told
+        in_thread(bring)
+        assert passed.wait(10)
+
+    lane._items = Counted(ending.finish, meanwhile)
+    in_thread(lambda: enough.append(select.wait(None, 4))).join(10)
+    assert enough == [True] and select.take(5) == ["a", "b", "c"]
 
 
 def test_what_was_dropped_or_abandoned_does_not_count_as_held():

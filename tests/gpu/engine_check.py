@@ -43,11 +43,12 @@ class Sink:
     def __init__(self):
         self.frames, self.wrong = 0, []
 
-    def detections(self, frame, found, labels, model):
-        self.frames += 1
-        want = score(frame.seq % GREYS)
-        if len(found) != 1 or abs(found.scores[0] - want) > 0.02:
-            self.wrong.append((frame.seq, found.scores.tolist(), want))
+    def detections(self, frames, found, labels, model):
+        self.frames += len(frames)
+        for frame, one in zip(frames, found, strict=True):
+            want = score(frame.seq % GREYS)
+            if len(one) != 1 or abs(one.scores[0] - want) > 0.02:
+                self.wrong.append((frame.seq, one.scores.tolist(), want))
 
 
 def main(where="cuda:0", batches="600"):

@@ -20,7 +20,11 @@ class Ledger:
         self.frames, self.packets, self.faults, self.floor = Counter(), Counter(), [], {}
         self._lap, self._keep, self._last = lap, keep, {}
 
-    def detections(self, frame, found, labels, model):
+    def detections(self, frames, found, labels, model):
+        for frame, one in zip(frames, found, strict=True):
+            self._enter(frame, one)
+
+    def _enter(self, frame, found):
         name, key = frame.camera, frame.key
         session, seq = self._last.get(name, (0, self._lap - 1))
         whole = key == (session, seq + 1) or (key[0] > session and key[1] == 0 and seq == self._lap - 1)

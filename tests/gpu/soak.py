@@ -34,11 +34,11 @@ class Counting:
     def __getattr__(self, name):
         return getattr(self._sink, name)
 
-    def detections(self, frame, found, labels, model):
-        self._sink.detections(frame, found, labels, model)
+    def detections(self, frames, found, labels, model):
+        self._sink.detections(frames, found, labels, model)
         self.last_ns = self._clock.monotonic_ns()
         self.first_ns = self.first_ns or self.last_ns
-        self.frames += 1
+        self.frames += len(frames)
 
 
 def main(clip, frames=108_000, streams=16):

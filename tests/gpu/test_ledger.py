@@ -16,7 +16,7 @@ def told(*keys, score=0.9, floor=0.0):
     ledger.floor["front"] = floor
     found = Detections(np.float32([[0, 0, 1, 1]]), np.float32([score]), np.int32([0]))
     for session, seq in keys:
-        ledger.detections(Frame("front", session, seq, 0, 0, PICTURE), found, ("person",), "street")
+        ledger.detections([Frame("front", session, seq, 0, 0, PICTURE)], [found], ("person",), "street")
     assert ledger.frames["front"] == len(keys)
     return ledger.faults
 

@@ -53,7 +53,7 @@ def curve():
     frame = Frame("front", 1, 0, 0, 0, picture)
     packet = Packet("front", 1, 0, 0, 0, 64, 48, True, 0, bytes(UNIT_BYTES))
     kinds = {
-        "det": (MESSAGES, lambda sink: sink.detections(frame, found, ("person",) * 2, "street")),
+        "det": (MESSAGES, lambda sink: sink.detections([frame], [found], ("person",) * 2, "street")),
         "h264": (UNITS, lambda sink: sink.video(packet)),
     }
     for kind, (count, send) in kinds.items():

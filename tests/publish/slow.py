@@ -91,9 +91,9 @@ class Tally(bench.Tally):
         super().__init__(sink, clock)
         self.at = []
 
-    def detections(self, frame, found, labels, model):
-        self._sink.detections(frame, found, labels, model)
-        self.at.append((time.perf_counter(), time.process_time()))
+    def detections(self, frames, found, labels, model):
+        self._sink.detections(frames, found, labels, model)
+        self.at += [(time.perf_counter(), time.process_time())] * len(frames)
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def test_a_permitted_key_hears_all_and_no_other_key_a_byte(encrypted, server, fr
     assert until(lambda: sink.subscribers("detections"))
     assert refused[1].poll(5_000)
     for _ in range(100):
-        sink.detections(frame, found, LABELS, "street")
+        sink.detections([frame], [found], LABELS, "street")
     assert all(known.recv_multipart()[0] == b"det/front/" for _ in range(100))
     assert not any(each.poll(0) for each in strangers)
 

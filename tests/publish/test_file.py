@@ -30,7 +30,7 @@ NOTICE = Notice("front", 1, "online", 5)
 
 def test_every_message_is_a_line(tmp_path, frame, found):
     sink = opened("out.jsonl", tmp_path)
-    sink.detections(frame, found, ("person",), "street")
+    sink.detections([frame], [found], ("person",), "street")
     sink.event(NOTICE)
     sink.close()
     sink.close()
@@ -88,7 +88,7 @@ def test_a_line_that_does_not_fit_is_taken_back_whole(tmp_path, logged):
 def test_open_sinks_speaks_to_all_and_closes_all(tmp_path, settings, frame, found):
     publish = settings.model_copy(update={"file": config.FileSink(path="out.jsonl")})
     with open_sinks(publish, SystemClock(), tmp_path) as sinks:
-        sinks.detections(frame, found, (), "street")
+        sinks.detections([frame], [found], (), "street")
         sinks.event(NOTICE)
         assert not sinks.wanted("front") and sinks.subscribers("video") == 0
         assert sinks.endpoints["video"].startswith("tcp://127.0.0.1:")

@@ -40,7 +40,7 @@ def bound(bind, **options):
 def test_detections_arrive_as_topic_and_message(sink, subscribe, frame, found):
     peer = subscribe(sink.endpoints["detections"], "det/front/")
     assert until(lambda: sink.subscribers("detections"))
-    sink.detections(frame, found, LABELS, "street")
+    sink.detections([frame], [found], LABELS, "street")
     topic, body = peer.recv_multipart()
     message = wire.decode(body, wire.Detections)
     assert topic == b"det/front/"
@@ -56,7 +56,7 @@ def test_detections_arrive_as_topic_and_message(sink, subscribe, frame, found):
 def test_nothing_found_is_published_too(sink, subscribe, frame):
     peer = subscribe(sink.endpoints["detections"], "det/")
     assert until(lambda: sink.subscribers("detections"))
-    sink.detections(frame, Detections.none(), LABELS, "street")
+    sink.detections([frame], [Detections.none()], LABELS, "street")
     assert wire.decode(peer.recv_multipart()[1], wire.Detections).detections == ()
 
 
@@ -83,7 +83,7 @@ def test_messagepack_on_request(subscribe, frame, found):
     sink = ZeroMQSink(settings, SystemClock())
     peer = subscribe(sink.endpoints["detections"], "det/")
     assert until(lambda: sink.subscribers("detections"))
-    sink.detections(frame, found, LABELS, "street")
+    sink.detections([frame], [found], LABELS, "street")
     assert msgspec.msgpack.decode(peer.recv_multipart()[1])["camera"] == "front"
     sink.close()
 
@@ -143,7 +143,7 @@ def test_garbage_from_peers_changes_nothing(sink, subscribe, context, frame, fou
     rude.send_multipart([b"a", b"b", b""])
     # A subscription of the rude one's own making may be held for a while, so the count tells nothing of the late one.
     late = subscribe(endpoint, "det/")
-    assert until(lambda: sink.detections(frame, found, LABELS, "street") or late.poll(100))
+    assert until(lambda: sink.detections([frame], [found], LABELS, "street") or late.poll(100))
     for peer in (early, late):
         assert peer.recv_multipart()[0] == b"det/front/"
 
@@ -178,7 +178,7 @@ def test_what_was_sent_before_the_end_still_arrives(settings, subscribe, frame, 
     peer = subscribe(sink.endpoints["detections"], "det/")
     assert until(lambda: sink.subscribers("detections"))
     for _ in range(3_000):
-        sink.detections(frame, found, LABELS, "street")
+        sink.detections([frame], [found], LABELS, "street")
     sink.close()
     sink.close()
     assert all(peer.recv_multipart() for _ in range(3_000))
@@ -187,7 +187,7 @@ def test_what_was_sent_before_the_end_still_arrives(settings, subscribe, frame, 
 def test_sending_after_the_end_does_nothing(settings, frame, found):
     sink = ZeroMQSink(settings, SystemClock())
     sink.close()
-    sink.detections(frame, found, LABELS, "street")
+    sink.detections([frame], [found], LABELS, "street")
     sink.event(Notice("front", 1, "offline", 1))
     assert not sink.wanted("front")
 
@@ -197,7 +197,7 @@ def test_many_threads_may_send_and_ask_at_once(sink, subscribe, frame, found):
     assert until(lambda: sink.subscribers("detections"))
     threads = [
         threading.Thread(
-            target=lambda: [sink.detections(frame, found, LABELS, "m") or sink.wanted("x") for _ in range(200)]
+            target=lambda: [sink.detections([frame], [found], LABELS, "m") or sink.wanted("x") for _ in range(200)]
         )
         for _ in range(4)
     ]
