@@ -52,19 +52,19 @@ def write(path: Path, data: bytes) -> None:
 
 @contextmanager
 def folder(path: Path) -> Iterator[None]:
-    """Make a folder and its parents; if the block fails and leaves it empty, it goes again, where it was new.
+    """Make a folder and its parents; if the block fails, those of them go again that were new and are left empty.
 
     Raises:
         OSError: it cannot be made.
     """
-    new = not path.exists()
-    path.mkdir(parents=True, exist_ok=True)
+    new = [each for each in (path, *path.parents) if not each.exists()]
     try:
+        path.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        if new:
+        for each in new:
             with suppress(OSError):
-                path.rmdir()
+                each.rmdir()
         raise
 
 

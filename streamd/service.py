@@ -1,6 +1,7 @@
 """The systemd units as they are installed: those in systemd/, with this installation's paths, and what they mean."""
 
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -83,32 +84,36 @@ def _check(path: Path, kind: Kind) -> None:
         )
 
 
-def write(unit: Unit, folder: Path, *, force: bool = False) -> tuple[Path, bool]:
+def write(unit: Unit, folder: Path, configs: Path | None = None, *, force: bool = False) -> tuple[Path, bool]:
     """Write a unit into a folder; return its path, and whether it was not there as it is already.
 
+    Before it `configs` is made, the folder of the configuration, as the user who installs: the service itself must not
+    own it. The unit comes last, so none is there that lacks something; if it cannot be written nothing new stays.
+
     Raises:
-        DataError: it is there and says otherwise, or cannot be written.
+        DataError: it is there and says otherwise, or a folder or it cannot be made.
     """
     path = folder / unit.name
     try:
-        if path.exists() and path.read_text() == unit.text:
-            return path, False
-        if path.exists() and not force:
-            raise DataError(f"{path} is there and says otherwise", mend="compare with --print, then use --force")
-        folder.mkdir(parents=True, exist_ok=True)
-        output.write(path, unit.text.encode())
+        known = path.read_bytes() if path.exists() else None
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}", mend="use sudo, or --user") from error
-    return path, True
+        raise _failed(f"read {path}", error) from error
+    new = known != unit.text.encode()
+    if known is not None and new and not force:
+        raise DataError(f"{path} is there and says otherwise", mend="compare with --print, then use --force")
+    with ExitStack() as made:
+        for each in (configs, folder) if configs else (folder,):
+            try:
+                made.enter_context(output.folder(each))
+            except OSError as error:
+                raise _failed(f"make {each}", error) from error
+        try:
+            if new:
+                output.write(path, unit.text.encode())
+        except OSError as error:
+            raise _failed(f"write {path}", error) from error
+    return path, new
 
 
-def make(folder: Path) -> None:
-    """Make the folder of the configuration, as the user who installs: the service itself must not own it.
-
-    Raises:
-        DataError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"cannot make {folder}: {error.strerror}", mend="use sudo, or --user") from error
+def _failed(what: str, error: OSError) -> DataError:
+    return DataError(f"cannot {what}: {error.strerror}", mend="use sudo, or --user")

@@ -80,6 +80,14 @@ def test_a_folder_that_was_made_in_vain_goes_again(tmp_path, there, filled):
     assert path.exists() == (there or filled)
 
 
+def test_the_folders_above_one_that_was_made_in_vain_go_with_it(tmp_path):
+    with pytest.raises(KeyboardInterrupt), output.folder(tmp_path / "a/b/c"):
+        raise KeyboardInterrupt
+    with pytest.raises(OSError, match="too long"), output.folder(tmp_path / "a/b" / ("x" * 300)):
+        raise AssertionError("it cannot be made")
+    assert names(tmp_path) == []
+
+
 def test_a_check_leaves_nothing(tmp_path):
     output.check_file(tmp_path / "a")
     output.check_folder(tmp_path / "b" / "c")

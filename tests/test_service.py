@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import pytest
@@ -63,9 +64,40 @@ def test_its_settings_are_explained():
 
 
 def test_the_folder_of_the_configuration_is_made(tmp_path):
-    service.make(tmp_path / "etc/streamd")
-    service.make(tmp_path / "etc/streamd")
-    assert (tmp_path / "etc/streamd").is_dir()
+    made = service.unit("user", PROGRAM)
+    for new in (True, False):
+        assert service.write(made, tmp_path / "units", tmp_path / "etc/streamd")[1] is new
+        assert (tmp_path / "etc/streamd").is_dir()
+
+
+@pytest.mark.parametrize("configs", ["file/streamd", "file", "new/" + "x" * 300])
+def test_no_unit_is_left_where_the_folder_of_the_configuration_cannot_be_made(tmp_path, configs):
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot make .*: Not a directory; use sudo"):
-        service.make(tmp_path / "file/streamd")
+    with pytest.raises(DataError, match=r"cannot make .*: (Not a directory|File exists|File name too long); use sudo"):
+        service.write(service.unit("user", PROGRAM), tmp_path / "units", tmp_path / configs)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("fault", ["disk", "folder"])
+def test_no_folder_is_left_where_the_unit_cannot_be_written(tmp_path, monkeypatch, fault):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(service.output, "write", full)
+    (tmp_path / "file").touch()
+    units = tmp_path / ("file/units" if fault == "folder" else "units/systemd")
+    with pytest.raises(DataError, match="cannot (make|write) .*; use sudo"):
+        service.write(service.unit("user", PROGRAM), units, tmp_path / "etc/streamd")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_was_there_stays_where_the_unit_cannot_be_written(tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "units/streamd.service").mkdir(parents=True)
+    with pytest.raises(DataError, match="cannot read .*: Is a directory"):
+        service.write(service.unit("user", PROGRAM), tmp_path / "units", tmp_path / "etc/streamd", force=True)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "etc",
+        "units",
+        "units/streamd.service",
+    ]

@@ -45,13 +45,10 @@ def install(
         click.echo(made.text, nl=False)
         return
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    path, new = service.write(
-        made, folder or (home / "systemd/user" if user else Path("/etc/systemd/system")), force=force
-    )
     place = config or {"user": home / "streamd/streamd.yaml", "template": Path("/etc/streamd/NAME.yaml")}.get(kind)
     place = place or Path(service.CONFIGS["system"])
-    if folder is None:
-        service.make(place.parent)
+    units = home / "systemd/user" if user else Path("/etc/systemd/system")
+    path, new = service.write(made, folder or units, None if folder else place.parent, force=force)
     click.echo(f"{path}: {'written' if new else 'is there already'}\n")
     for key, meaning in made.meanings():
         click.echo(f"  {key:<24} {meaning}")
