@@ -86,7 +86,7 @@ def test_no_folder_is_left_where_the_unit_cannot_be_written(tmp_path, monkeypatc
     monkeypatch.setattr(service.output, "write", full)
     (tmp_path / "file").touch()
     units = tmp_path / ("file/units" if fault == "folder" else "units/systemd")
-    with pytest.raises(DataError, match="cannot (make|write) .*; use sudo"):
+    with pytest.raises(DataError, match=r"cannot (make|write) .*; use sudo"):
         service.write(service.unit("user", PROGRAM), units, tmp_path / "etc/streamd")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -94,7 +94,7 @@ def test_no_folder_is_left_where_the_unit_cannot_be_written(tmp_path, monkeypatc
 def test_what_was_there_stays_where_the_unit_cannot_be_written(tmp_path):
     (tmp_path / "etc").mkdir()
     (tmp_path / "units/streamd.service").mkdir(parents=True)
-    with pytest.raises(DataError, match="cannot read .*: Is a directory"):
+    with pytest.raises(DataError, match=r"cannot read .*: Is a directory"):
         service.write(service.unit("user", PROGRAM), tmp_path / "units", tmp_path / "etc/streamd", force=True)
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
         "etc",
