@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from streamd.infer import load
 from tests.infer.standin import VERSIONS
 
 Shape = Sequence[int | str]
@@ -95,3 +96,15 @@ def engine(mean_model):
         return made
 
     return engine
+
+
+@pytest.fixture
+def on_gpu(host_as_cuda):
+    """Loads a model on the host as if it were `cuda:0`."""
+
+    def make(path, batch=1):
+        backend = load(path, batch=batch, device="cuda:0")
+        assert host_as_cuda[-1][1] == backend.slots.timeline.run_stream.ptr
+        return backend
+
+    return make
