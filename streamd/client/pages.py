@@ -16,7 +16,7 @@ import msgspec
 from streamd import uri
 from streamd.errors import ClientError
 
-TIMEOUT_S = 3.0  # for all of it
+TIMEOUT_S = 3.0  # for all of it, but a name's resolution
 MAX_BYTES = 1 << 24  # a status of a thousand cameras is a thirtieth
 CHUNK = 1 << 16
 
@@ -116,13 +116,11 @@ def _ask(where: str, token: str) -> bytes:
 def _hear(place: tuple[str, int], request: str) -> bytes:
     deadline = time.monotonic() + TIMEOUT_S
     heard = b""
-    with socket.create_connection(place, TIMEOUT_S) as connection:
+    with _connected(place, deadline) as connection:
+        connection.settimeout(_left_s(deadline))
         connection.sendall(request.encode())
         while len(heard) <= MAX_BYTES:
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:  # whoever sends now and then never has `recv` wait so long
-                raise TimeoutError("timed out")
-            connection.settimeout(left_s)
+            connection.settimeout(_left_s(deadline))  # whoever sends now and then never has `recv` wait so long
             part = connection.recv(CHUNK)
             if not part:
                 break
@@ -130,3 +128,30 @@ def _hear(place: tuple[str, int], request: str) -> bytes:
     if not heard:
         raise ConnectionAbortedError(0, "it hangs up without a word")
     return heard
+
+
+def _connected(place: tuple[str, int], deadline: float) -> socket.socket:
+    """Connect to the first address of a name that answers; each has its share of the time that is left.
+
+    How long the name itself may take to resolve is the resolver's (resolv.conf(5)): no call of it bears a time limit.
+    """
+    found = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)
+    failed: OSError | None = None
+    for sharing, (family, kind, protocol, _, address) in zip(range(len(found), 0, -1), found, strict=True):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(_left_s(deadline) / sharing)
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            failed = error
+        else:
+            return connection
+    raise failed or OSError("it has no address")
+
+
+def _left_s(deadline: float) -> float:
+    left_s = deadline - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError("timed out")
+    return left_s

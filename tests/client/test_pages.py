@@ -124,12 +124,56 @@ class Trickle:
 
 def test_who_always_sends_a_little_more_is_not_listened_to_for_longer(monkeypatch):
     trickle = Trickle()
-    monkeypatch.setattr(pages.socket, "create_connection", lambda place, timeout_s: trickle)
+    monkeypatch.setattr(pages, "_connected", lambda place, deadline: trickle)
     monkeypatch.setattr(pages, "time", SimpleNamespace(monotonic=lambda: trickle.seconds))
     monkeypatch.setattr(pages, "MAX_BYTES", 1000)
     with pytest.raises(ClientError, match=r"nobody answers at .*: timed out"):
         pages.status("127.0.0.1:1")
     assert trickle.seconds == pages.TIMEOUT_S
+
+
+class Dead:
+    """A connection to where nobody is: what is waited for it passes on a clock."""
+
+    now = 0.0
+    made = closed = 0
+
+    def __init__(self, *kind):
+        Dead.made += 1
+
+    def settimeout(self, timeout_s):
+        self._timeout_s = timeout_s
+
+    def connect(self, address):
+        Dead.now += self._timeout_s
+        raise TimeoutError("timed out")
+
+    def close(self):
+        Dead.closed += 1
+
+
+def resolved(*ports):
+    return lambda host, port, *_, **__: [
+        (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", each or port)) for each in ports
+    ]
+
+
+def test_a_name_of_many_dead_addresses_is_tried_no_longer_than_one(monkeypatch):
+    monkeypatch.setattr(pages.socket, "getaddrinfo", resolved(1, 2, 3, 4))
+    monkeypatch.setattr(pages.socket, "socket", Dead)
+    monkeypatch.setattr(pages, "time", SimpleNamespace(monotonic=lambda: Dead.now))
+    with pytest.raises(ClientError, match=r"nobody answers at house:1: timed out"):
+        pages.status("house:1")
+    assert Dead.now == pytest.approx(pages.TIMEOUT_S)
+    assert Dead.made == Dead.closed == 4
+
+
+def test_the_next_address_of_a_name_is_tried_where_nobody_is_at_the_first(answering, monkeypatch):
+    where, _ = answering(OK + json.dumps({"cameras": {}}).encode())
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        monkeypatch.setattr(pages.socket, "getaddrinfo", resolved(nobody.getsockname()[1], 0))
+        assert pages.status(where) == {"cameras": {}}
 
 
 def test_who_hangs_up_is_nobody(answering):
