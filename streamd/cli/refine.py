@@ -145,12 +145,12 @@ def rounded(
     """Return the graph as it was, and the scales with codes that --adaround learned."""
     from streamd.int8.refine import adaround  # noqa: PLC0415
     from streamd.int8.refine.blocks import blocks  # noqa: PLC0415
-    from streamd.int8.refine.checkpoint import Checkpoint  # noqa: PLC0415
+    from streamd.int8.refine.checkpoint import Checkpoint, key  # noqa: PLC0415
 
     chosen = settings(adaround.Options(), given, block=given["block"])
     graph = piece.repaired or piece.graph
     work = graph, piece.placement, trial.scales, inputs, chosen
-    kept = Checkpoint(folder, adaround.work(*work, teacher=piece.graph))
+    kept = Checkpoint(folder, key(*work, teacher=piece.graph))
     with progress(len(blocks(graph, piece.placement, trial.scales, chosen.block)), "adaround") as advance:
         found = adaround.learn(*work, kept, teacher=piece.graph, advance=lambda: advance(1))
     mean = sum(found.errors.values()) / max(len(found.errors), 1)
@@ -163,12 +163,12 @@ def trained(
 ) -> "tuple[Graph | None, Scales]":
     """Return the graph and the scales that --qat trained."""
     from streamd.int8.refine import distill  # noqa: PLC0415
-    from streamd.int8.refine.checkpoint import Checkpoint  # noqa: PLC0415
+    from streamd.int8.refine.checkpoint import Checkpoint, key  # noqa: PLC0415
 
     own = {"rate": given["rate"], "learn_scales": not given["freeze_scales"], "blocks": given["block_loss"]}
     chosen = settings(distill.Options(), given, **own, window=given["window"] or 0)
     work = piece.repaired or piece.graph, piece.placement, trial.scales, inputs, chosen
-    kept = Checkpoint(folder, distill.work(*work, teacher=piece.graph))
+    kept = Checkpoint(folder, key(*work, teacher=piece.graph))
     losses: list[float] = []
     with progress(chosen.steps, "training") as advance:
         made = distill.train(*work, kept, teacher=piece.graph, advance=advance, tell=losses.append)

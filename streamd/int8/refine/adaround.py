@@ -10,6 +10,7 @@ for which what was learned is no better than rounding to nearest is rounded to n
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from streamd.int8.graph import Graph
 from streamd.int8.placement import Placement
 from streamd.int8.refine import crops
 from streamd.int8.refine.blocks import Block, blocks
-from streamd.int8.refine.checkpoint import Checkpoint, key
+from streamd.int8.refine.checkpoint import Checkpoint
 from streamd.int8.refine.device import settle
 from streamd.int8.refine.network import Network
 from streamd.int8.refine.soft import SoftWeight, beta, undecided
@@ -47,6 +48,8 @@ class Options:
 
     A `window` of 0 is the whole.
     """
+
+    way: ClassVar[str] = "adaround"
 
     steps: int = 2000
     batch: int = 8
@@ -108,19 +111,6 @@ def learn(
         learned.errors.update(found.errors)
         advance()
     return learned
-
-
-def work(
-    graph: Graph,
-    placement: Placement,
-    scales: Scales,
-    inputs: Sequence[Array],
-    options: Options,
-    *,
-    teacher: Graph | None = None,
-) -> str:
-    """Return the key of this work, for a Checkpoint: other data, settings or another teacher make another."""
-    return key(graph, placement, scales, inputs, ("adaround", replace(options, device="")), teacher)
 
 
 class _Problem:

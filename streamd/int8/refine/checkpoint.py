@@ -6,7 +6,9 @@ Every file carries a key, made of all that the result depends on; a file of anot
 import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import Field, replace
 from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -19,6 +21,13 @@ from streamd.int8.scales import Scales
 from streamd.int8.session import Array
 
 KEY = "__key__"
+
+
+class Options(Protocol):
+    """How one way of learning is to go about it: a dataclass that has a `device`, whichever that is."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    way: ClassVar[str]  # its name; another where it learns otherwise than it did
 
 
 class Checkpoint:
@@ -75,17 +84,19 @@ def key(
     placement: Placement,
     scales: Scales,
     inputs: Iterable[Array],
-    settings: Iterable[object],
+    options: Options,
+    *,
     teacher: Graph | None = None,
 ) -> str:
     """Return the key of work on `graph` as `scales` quantize it, learned from `inputs`, and from `teacher` if another.
 
-    `settings` are told as text.
+    Other data, options or another way make another key; another device does not.
     """
     digest = hashlib.sha256(graph.model.SerializeToString(deterministic=True))
     if teacher is not None and teacher is not graph:
         digest.update(teacher.model.SerializeToString(deterministic=True))
-    digest.update(repr((placement.layers, sorted(scales.activations.items()), list(settings))).encode())
+    settings = [options.way, replace(options, device="")]
+    digest.update(repr((placement.layers, sorted(scales.activations.items()), settings)).encode())
     for one in inputs:
         digest.update(np.ascontiguousarray(one).data)
     return digest.hexdigest()

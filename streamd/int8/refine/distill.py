@@ -12,7 +12,8 @@ float); scales as in LSQ (fake.py); the rest is standard.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from streamd.errors import ModelError
 from streamd.int8.graph import Graph
 from streamd.int8.placement import Placement
 from streamd.int8.refine import crops
-from streamd.int8.refine.checkpoint import Checkpoint, key
+from streamd.int8.refine.checkpoint import Checkpoint
 from streamd.int8.refine.device import settle
 from streamd.int8.refine.network import Network
 from streamd.int8.refine.student import Student, averages
@@ -44,6 +45,8 @@ STATE = "training"
 @dataclass(frozen=True, slots=True)
 class Options:
     """Train for so many steps, each on a `window` (0: the whole) of each of `batch` pictures."""
+
+    way: ClassVar[str] = "distill in units"
 
     steps: int = 1000
     batch: int = 4
@@ -91,19 +94,6 @@ def train(
         if training.step % EVERY == 0 or training.step == options.steps:
             checkpoint.save(STATE, training.state())
     return training.written(graph)
-
-
-def work(
-    graph: Graph,
-    placement: Placement,
-    scales: Scales,
-    inputs: Sequence[Array],
-    options: Options,
-    *,
-    teacher: Graph | None = None,
-) -> str:
-    """Return the key of this work, for a Checkpoint: other data, settings or another teacher make another."""
-    return key(graph, placement, scales, inputs, ("distill in units", replace(options, device="")), teacher)
 
 
 def block_ends(graph: Graph, placement: Placement) -> list[str]:

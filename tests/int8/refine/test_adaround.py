@@ -10,7 +10,7 @@ from streamd.int8.bias import affordable  # noqa: E402
 from streamd.int8.frontier import Frontier  # noqa: E402
 from streamd.int8.refine import adaround  # noqa: E402 - it imports torch
 from streamd.int8.refine.adaround import Options  # noqa: E402
-from streamd.int8.refine.checkpoint import Checkpoint  # noqa: E402
+from streamd.int8.refine.checkpoint import Checkpoint, key  # noqa: E402
 from streamd.int8.scales import quantize_weight  # noqa: E402
 
 FEW = Options(steps=60, batch=2, block=4)
@@ -68,7 +68,7 @@ def test_interrupted_it_goes_on_where_it_was_and_comes_to_the_same(small, learne
     class Stop(Exception):
         pass
 
-    key = adaround.work(small.graph, small.placement, small.scales, small.pictures, FEW)
+    own = key(small.graph, small.placement, small.scales, small.pictures, FEW)
     done = []
 
     def stop():
@@ -77,9 +77,9 @@ def test_interrupted_it_goes_on_where_it_was_and_comes_to_the_same(small, learne
             raise Stop
 
     with pytest.raises(Stop):
-        learn(small, checkpoint=Checkpoint(tmp_path, key), advance=stop)
+        learn(small, checkpoint=Checkpoint(tmp_path, own), advance=stop)
     assert len(list(tmp_path.iterdir())) == 2
-    found = learn(small, checkpoint=Checkpoint(tmp_path, key))
+    found = learn(small, checkpoint=Checkpoint(tmp_path, own))
     for name, (codes, scale) in learned.weights.items():
         assert np.array_equal(found.weights[name][0], codes)
         assert np.array_equal(found.weights[name][1], scale)
@@ -87,11 +87,11 @@ def test_interrupted_it_goes_on_where_it_was_and_comes_to_the_same(small, learne
 
 
 def test_the_key_is_that_of_the_data_and_the_settings(small):
-    def key(options=FEW, pictures=small.pictures):
-        return adaround.work(small.graph, small.placement, small.scales, pictures, options)
+    def of(options=FEW, pictures=small.pictures):
+        return key(small.graph, small.placement, small.scales, pictures, options)
 
-    assert key() == key(replace(FEW, device="cuda"))
-    assert len({key(), key(replace(FEW, steps=61)), key(pictures=small.pictures[:2])}) == 3
+    assert of() == of(replace(FEW, device="cuda"))
+    assert len({of(), of(replace(FEW, steps=61)), of(pictures=small.pictures[:2])}) == 3
 
 
 def test_a_fully_connected_layer_is_learned_too(classifier_model, plain):

@@ -1,3 +1,6 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -68,13 +71,29 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
         Checkpoint(tmp_path / "file" / "in", "k").save("a", {"x": np.zeros(1)})
 
 
-def test_the_key_depends_on_the_model_the_settings_and_the_pictures(small):
+@dataclass(frozen=True)
+class Options:
+    way: ClassVar[str] = "so"
+    steps: int = 1
+    device: str = "cpu"
+
+
+def test_the_key_depends_on_the_model_the_options_and_the_pictures(small):
     one, other = np.zeros((1, 3)), np.ones((1, 3))
     corrected = shifted(small.graph, {"m1": np.ones(16, np.float32)})
 
-    def of(graph=small.graph, inputs=(one,), settings=("a", 1), teacher=None):
-        return key(graph, small.placement, small.scales, inputs, settings, teacher)
+    def of(graph=small.graph, inputs=(one,), options=Options(), teacher=None):
+        return key(graph, small.placement, small.scales, inputs, options, teacher=teacher)
 
-    assert len({of(), of(corrected), of(inputs=[other]), of(inputs=[one, other]), of(settings=("a", 2))}) == 5
-    assert of() == of() == of(teacher=small.graph)
+    assert len({of(), of(corrected), of(inputs=[other]), of(inputs=[one, other]), of(options=Options(2))}) == 5
+    assert of() == of(options=Options(device="cuda")) == of(teacher=small.graph)
     assert of(corrected, teacher=small.graph) != of(corrected)
+
+
+def test_work_done_in_another_way_has_another_key(small, monkeypatch):
+    def of():
+        return key(small.graph, small.placement, small.scales, (np.zeros(3),), Options())
+
+    before = of()
+    monkeypatch.setattr(Options, "way", "otherwise")
+    assert of() != before

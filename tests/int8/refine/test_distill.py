@@ -11,7 +11,7 @@ from streamd.int8 import graph as graphs  # noqa: E402
 from streamd.int8.half import to_half  # noqa: E402
 from streamd.int8.lint import lint  # noqa: E402
 from streamd.int8.refine import distill  # noqa: E402 - it imports torch
-from streamd.int8.refine.checkpoint import Checkpoint  # noqa: E402
+from streamd.int8.refine.checkpoint import Checkpoint, key  # noqa: E402
 from streamd.int8.refine.distill import Options  # noqa: E402
 
 FEW = Options(steps=60, batch=2, rate=1e-3, average=0.9)
@@ -69,7 +69,7 @@ def test_interrupted_it_goes_on_where_it_was_and_comes_to_the_same(ruined, train
     class Stop(Exception):
         pass
 
-    key = distill.work(ruined.graph, ruined.placement, ruined.scales, ruined.pictures, FEW)
+    own = key(ruined.graph, ruined.placement, ruined.scales, ruined.pictures, FEW)
     losses = []
 
     def tell(loss):
@@ -78,9 +78,9 @@ def test_interrupted_it_goes_on_where_it_was_and_comes_to_the_same(ruined, train
             raise Stop
 
     with pytest.raises(Stop):
-        train(ruined, checkpoint=Checkpoint(tmp_path, key), tell=tell)
+        train(ruined, checkpoint=Checkpoint(tmp_path, own), tell=tell)
     steps = []
-    _, scales = train(ruined, checkpoint=Checkpoint(tmp_path, key), advance=steps.append)
+    _, scales = train(ruined, checkpoint=Checkpoint(tmp_path, own), advance=steps.append)
     assert steps[0] == 50
     assert sum(steps) == 60
     assert scales.activations == pytest.approx(trained[1].activations, rel=2e-3)
