@@ -8,6 +8,7 @@ the order of the frames, and a model that cannot be loaded has changed nothing.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -18,7 +19,7 @@ from streamd.corridor import Finish, Prepare, Publish, Run, Sink, Underway
 from streamd.errors import ModelError
 from streamd.flow.channel import Select
 from streamd.flow.pipeline import AnyStage, Pipeline
-from streamd.flow.stage import chain
+from streamd.flow.stage import Joined, Work, chain
 from streamd.frames import Frame
 from streamd.gpu.device import Gpu
 from streamd.infer.batcher import Batcher
@@ -186,12 +187,13 @@ class Models:
         lanes: Select[Frame] = Select()
         overlays: dict[str, Overlay] = {}
         backend, ring, metrics = line.backend, line.backend.ring, self._metrics.model(name)
-        works = (
-            Prepare(line.fill, ring, metrics),
-            Run(line.run, ring, metrics),
+        prepare, run = Prepare(line.fill, ring, metrics), Run(line.run, ring, metrics)
+        works: list[Work[Any, Any]] = [
+            # On a GPU both only say what is to be done.
+            *([prepare, run] if line.gpu is None else [Joined(prepare, run)]),
             Finish(line.read, ring, line.steps, metrics),
             Publish(name, backend.manifest.labels, self._sink, overlays, self._underway, metrics),
-        )
+        ]
         batches = Batcher(lanes, backend.batch, settings.max_wait, self._clock, ring.wait)
         return Model(settings, seen, line, lanes, overlays, chain(name, batches, works, capacity=len(ring)))
 

@@ -7,15 +7,17 @@ the same way, in both directions.
 When a channel is full, BLOCK makes the producer wait (nothing is lost) and DROP_OLDEST throws the oldest item
 away and counts it (the newest wins, nobody waits).
 
-One thread puts and one takes. Neither takes the lock unless the other waits: of 64 cameras that share one lock, those
-that hold it lose Python's lock with it, and all others queue behind both. What makes that right is that a side first
-says that it waits, and then looks once more; the other first puts or takes, and then looks whether anybody waits.
+One thread puts and one takes, and there is no lock: of 64 cameras that share one, those that hold it lose Python's lock
+with it, and all others queue behind both. What makes that right is that a side first says that it waits, and then looks
+once more; the other first puts or takes, and then looks whether anybody waits.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
+from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Generic, TypeVar
 
 from streamd.errors import Abandoned, Finished
@@ -30,6 +32,39 @@ class Overflow(Enum):
     DROP_OLDEST = auto()
 
 
+class _Bell:
+    """Wakes the one thread that waits for something; while it does not wait, ringing is a look at a flag.
+
+    There is no lock in it, as there is in a condition: whoever is woken by one of those holds its lock while he queues
+    for Python's, and the next to ring queues behind him.
+    """
+
+    def __init__(self) -> None:
+        self._rings: SimpleQueue[None] = SimpleQueue()
+        self.awaited = False
+
+    def wait_for(self, ready: Callable[[], object], timeout_s: float | None = None) -> bool:
+        """Wait until `ready`, which is asked at every ring; false when the time passed first."""
+        end_s = None if timeout_s is None else monotonic() + timeout_s
+        while not ready():
+            self.awaited = True
+            if ready():  # it came to be so before anybody could see that it is waited for
+                break
+            try:
+                self._rings.get(timeout=None if end_s is None else max(0.0, end_s - monotonic()))
+            except Empty:
+                self.awaited = False
+                return bool(ready())
+        self.awaited = False
+        return True
+
+    def ring(self) -> None:
+        """Have whoever waits look again. A ring too many, where two threads ring at once, does no harm."""
+        if self.awaited:
+            self.awaited = False
+            self._rings.put(None)
+
+
 class _Arrivals:
     """What channels share that one consumer waits on together: the news that there is enough to take.
 
@@ -38,30 +73,21 @@ class _Arrivals:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._waiting = False
+        self._bell = _Bell()
         self.wanted = 1  # set by the consumer, as it waits
 
     def wait_for(self, ready: Callable[[], object], timeout_s: float | None) -> bool:
         """Wait until `ready`, which is asked whenever `wanted` items are held, or a channel has ended."""
-        if ready():
-            return True
-        with self._changed:
-            self._waiting = True
-            try:
-                return bool(self._changed.wait_for(ready, timeout_s))
-            finally:
-                self._waiting = False
+        return self._bell.wait_for(ready, timeout_s)
 
     def arrived(self, held: Callable[[], int]) -> None:
         """Tell that there is an item more; `held` counts them all."""
-        if self._waiting and (self.wanted == 1 or held() >= self.wanted):
-            self.tell()
+        if self._bell.awaited and (self.wanted == 1 or held() >= self.wanted):
+            self._bell.ring()
 
     def tell(self) -> None:
         """Have whoever waits look again."""
-        with self._changed:
-            self._changed.notify_all()
+        self._bell.ring()
 
 
 class Channel(Generic[T]):
@@ -87,8 +113,7 @@ class Channel(Generic[T]):
         self._overflow = overflow
         self._arrivals = arrivals or _Arrivals()
         self._held = held or self._items.__len__
-        self._room = threading.Condition()
-        self._starved = False  # the producer waits for room
+        self._room = _Bell()
         self._on_drop = on_drop
         self._finished = False
         self._abandoned = False
@@ -109,7 +134,7 @@ class Channel(Generic[T]):
             if self._overflow is Overflow.DROP_OLDEST:
                 self._drop()
             else:
-                self._wait_for_room()
+                self._room.wait_for(lambda: len(self._items) < self.capacity or self._abandoned)
         if self._abandoned:
             raise Abandoned
         self._items.append(item)
@@ -161,14 +186,11 @@ class Channel(Generic[T]):
         self._abandoned = True
         self._items.clear()
         self._arrivals.tell()
-        with self._room:
-            self._room.notify()
+        self._room.ring()
 
     def _take(self) -> T:
         item = self._items.popleft()
-        if self._starved:
-            with self._room:
-                self._room.notify()
+        self._room.ring()
         return item
 
     def _drop(self) -> None:
@@ -179,14 +201,6 @@ class Channel(Generic[T]):
         self.dropped += 1
         if self._on_drop:
             self._on_drop(lost)
-
-    def _wait_for_room(self) -> None:
-        with self._room:
-            self._starved = True
-            try:
-                self._room.wait_for(lambda: len(self._items) < self.capacity or self._abandoned)
-            finally:
-                self._starved = False
 
 
 class Select(Generic[T]):

@@ -7,7 +7,7 @@ import pytest
 
 from streamd.flow.channel import Channel, Overflow
 from streamd.flow.pipeline import Pipeline
-from streamd.flow.stage import Feed, Stage, Work
+from streamd.flow.stage import Feed, Joined, Stage, Work
 
 REPEATS = 300
 
@@ -51,9 +51,10 @@ class Sink(Pass):
         return ()
 
 
-def line(items, works, stop, capacity=2, overflow=Overflow.BLOCK):
-    """A pipeline of one stage a work, from `items` to the last work, which is a sink."""
+def line(items, works, stop, capacity=2, overflow=Overflow.BLOCK, *, joined=False):
+    """A pipeline of one stage a work, or one for the first two, from `items` to the last work, which is a sink."""
     stages, inbox = [], Feed(items)
+    works = [Joined(*works[:2]), *works[2:]] if joined else works
     for index, work in enumerate(works):
         last = index == len(works) - 1
         outbox = None if last else Channel(capacity, overflow)
@@ -76,10 +77,11 @@ def no_thread_left():
     assert threading.active_count() == before
 
 
-def test_a_source_that_ends_drains_the_line_and_flushes_each_stage():
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_source_that_ends_drains_the_line_and_flushes_each_stage(joined):
     for _ in range(REPEATS):
         first, second, sink = Pass(), Pass(), Sink()
-        pipeline = line(range(10), [first, second, sink], threading.Event())
+        pipeline = line(range(10), [first, second, sink], threading.Event(), joined=joined)
         pipeline.start()
         assert pipeline.wait(10)
         assert pipeline.error is None
@@ -99,13 +101,14 @@ def test_a_stop_signal_ends_an_endless_source_and_loses_nothing_already_sent():
         assert sink.seen[: len(first.seen)] == first.seen
 
 
+@pytest.mark.parametrize("joined", [False, True])
 @pytest.mark.parametrize("failing", [0, 1, 2, 3])
-def test_a_stage_that_raises_unwinds_both_its_sides(failing):
+def test_a_stage_that_raises_unwinds_both_its_sides(failing, joined):
     for _ in range(REPEATS):
         stop = threading.Event()
         works = [Pass(), Pass(), Pass(), Sink()]
         works[failing].fail_at = 7
-        pipeline = line(until(stop), works, stop)
+        pipeline = line(until(stop), works, stop, joined=joined)
         pipeline.start()
         assert pipeline.wait(10)
         assert str(pipeline.error) == "failed at 7"
@@ -113,14 +116,15 @@ def test_a_stage_that_raises_unwinds_both_its_sides(failing):
         assert [work.closed for work in works] == [1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("joined", [False, True])
 @pytest.mark.parametrize("where", ["open", "flush", "close"])
 @pytest.mark.parametrize("failing", [0, 1])
-def test_an_error_outside_the_items_unwinds_all_the_same(where, failing):
+def test_an_error_outside_the_items_unwinds_all_the_same(where, failing, joined):
     for _ in range(REPEATS // 3):
         stop = threading.Event()
         works = [Pass(), Pass(), Sink()]
         works[failing].fail_in = where
-        pipeline = line(until(stop), works, stop)
+        pipeline = line(until(stop), works, stop, joined=joined)
         pipeline.start()
         if where != "open":
             pipeline.stop()
