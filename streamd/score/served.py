@@ -4,12 +4,13 @@ Only the timing differs: here the stages of a batch follow one another.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from streamd.errors import DataError
 from streamd.frames import I32, Detections, Picture

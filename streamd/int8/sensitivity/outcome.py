@@ -1,8 +1,9 @@
 """How good a model's answers are, as the daemon reads them: on labels, or by agreement with the float model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from streamd.frames import I32, Detections
 from streamd.int8.session import Array
