@@ -57,7 +57,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a run found on each of its frames."""
+    """What a run found on each of its frames, which have no pixels any more."""
 
     frames: tuple[Frame, ...]
     detections: list[Detections]
@@ -246,7 +246,9 @@ class Finish(Work[Batch, Found]):
             for step, seconds in self._steps(batch.slot).items():
                 self._metrics.stage(f"gpu-{step}").seconds.observe(seconds)
             self._ring.release(batch.slot)
-        yield Found(batch.frames, detections)
+        # The pixels go here: each frame that FFmpeg takes back costs a turn of Python's lock, and the thread that
+        # publishes has enough of those.
+        yield Found(tuple(frame.without_pixels() for frame in batch.frames), detections)
 
     def close(self) -> None:
         """Wake whoever waits for a slot."""

@@ -177,6 +177,7 @@ class Stage(Generic[In, Out]):
             except Finished:
                 break
             self._send(self._work(item))
+            del item  # else it would be kept until there is another
         self._send(self._work.flush())
 
     def _send(self, items: Iterable[Out]) -> None:
