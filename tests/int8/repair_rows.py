@@ -14,6 +14,7 @@ from functools import cached_property
 import onnx
 
 from streamd import infer, log
+from streamd.cli import partial as left
 from streamd.cli import refine, repair, seen
 from streamd.decode import picture_from_image
 from streamd.int8 import data, fragile, lint, placement, quantize, scales, thresholds
@@ -132,7 +133,7 @@ class Work:
         for method in dict.fromkeys((self.trial.method, "mse")):
             chosen = scales.choose(piece.graph, piece.placement, ranges, thresholds.METHODS[method])
             tried = replace(piece), quantize.Trial(method, chosen)
-            facts = repair.left_out(*tried, self.chooser, self.given)
+            facts = left.left_out(*tried, self.chooser, self.given)
             found.append((max(facts["drop"], self.task.target), facts["float_share"], method, facts, tried))
         _, _, method, facts, (self.piece, self.trial) = min(found, key=lambda one: one[:2])
         self.trial.agreement = quantize.judged(self.piece, self.trial.scales, self.chooser)

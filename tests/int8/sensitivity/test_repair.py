@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from streamd import cli, manifest
+from streamd.cli import partial as left
 from streamd.cli import quantize as command
-from streamd.cli import repair
 from streamd.errors import DataError
 from streamd.int8 import partial
 from streamd.int8.lint import lint
@@ -142,19 +142,19 @@ def labelled(tmp_path_factory):
 def test_labels_are_of_the_pictures_that_the_judge_shows(labelled, part, numbers):
     piece = SimpleNamespace(manifest=SimpleNamespace(head="yolov8"))
     every = sorted(truth.path for truth in dataset.read(labelled).truths)
-    found = repair.judged_labels(piece, {"judge": [labelled], "judge_part": part})
+    found = left.judged_labels(piece, {"judge": [labelled], "judge_part": part})
     assert sorted(truth.path for truth in found.truths) == [every[i] for i in numbers]
 
 
 def test_a_judge_that_shows_no_labelled_picture_is_told(labelled):
     piece = SimpleNamespace(manifest=SimpleNamespace(head="yolov8"))
     with pytest.raises(DataError, match="--partial: no picture that --judge shows is labelled; widen --judge-part"):
-        repair.judged_labels(piece, {"judge": [labelled], "judge_part": (0.99, 1)})
+        left.judged_labels(piece, {"judge": [labelled], "judge_part": (0.99, 1)})
 
 
 def test_a_judge_without_labels_has_none(folder):
     piece = SimpleNamespace(manifest=SimpleNamespace(head="yolov8"))
-    assert repair.judged_labels(piece, {"judge": [folder / "pictures"], "judge_part": (0, 1)}) is None
+    assert left.judged_labels(piece, {"judge": [folder / "pictures"], "judge_part": (0, 1)}) is None
 
 
 @pytest.mark.parametrize("option", ["--target-drop", "--max-float"])
