@@ -5,6 +5,7 @@
                        Run       the slot through the model
                        Finish    rows -> detections
                        Publish   detections sent, before anything is drawn
+                       Release   frames let go of
     film's thread      Film      the frame, its detections drawn on it, encoded and published (film.py)
 
 These know every room and none of the wiring: daemon.py joins them.
@@ -57,7 +58,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a run found on each of its frames, which have no pixels any more."""
+    """What a run found on each of its frames."""
 
     frames: tuple[Frame, ...]
     detections: list[Detections]
@@ -246,16 +247,14 @@ class Finish(Work[Batch, Found]):
             for step, seconds in self._steps(batch.slot).items():
                 self._metrics.stage(f"gpu-{step}").seconds.observe(seconds)
             self._ring.release(batch.slot)
-        # The pixels go here: each frame that FFmpeg takes back costs a turn of Python's lock, and the thread that
-        # publishes has enough of those.
-        yield Found(tuple(frame.without_pixels() for frame in batch.frames), detections)
+        yield Found(batch.frames, detections)
 
     def close(self) -> None:
         """Wake whoever waits for a slot."""
         self._ring.close()
 
 
-class Publish(Work[Found, None]):
+class Publish(Work[Found, tuple[Frame, ...]]):
     """Sends what was found: a thread of its own, so that the next run is read while sockets take this one's."""
 
     def __init__(
@@ -275,8 +274,8 @@ class Publish(Work[Found, None]):
         self._underway = underway
         self._metrics = metrics
 
-    def __call__(self, found: Found) -> Iterable[None]:
-        """Publish the detections of each frame, then offer them to its film."""
+    def __call__(self, found: Found) -> Iterator[tuple[Frame, ...]]:
+        """Publish the detections of each frame, then offer them to its film; pass the frames on."""
         with self._metrics.stage("publish"):
             self._sink.detections(found.frames, found.detections, self._labels, self._name)
             for frame, detections in zip(found.frames, found.detections, strict=True):
@@ -285,9 +284,17 @@ class Publish(Work[Found, None]):
                 if overlay is not None:
                     overlay.post(frame.key, detections)
                 self._underway.leave(frame)
-        return ()
+        yield found.frames
 
     def close(self) -> None:
         """Let no film wait for detections that will not come."""
         for overlay in list(self._overlays.values()):
             overlay.finish()
+
+
+class Release(Work[tuple[Frame, ...], None]):
+    """Lets frames go. FFmpeg takes each one back without Python's lock, for which a thread then queues again."""
+
+    def __call__(self, frames: tuple[Frame, ...]) -> Iterable[None]:
+        """Do nothing: the stage that called holds the last of them, and drops it."""
+        return ()

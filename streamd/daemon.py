@@ -7,7 +7,7 @@
                                                          └─► the camera's Overlay
     a film     frame + its detections from the Overlay ─► drawn ─► encoded ─► published             annotate/, encode/
 
-On a GPU, where Prepare and Run only say what is to be done, they share a thread.
+On a GPU, where Prepare and Run only say what is to be done, they share a thread, and another lets go of the frames.
 
 A live camera's lanes keep the newest frame and drop the rest; a file's lanes wait and lose nothing. A model never
 waits for a film, and nothing waits for a subscriber. `Daemon` builds and joins; serve.py watches it run, answers

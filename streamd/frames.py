@@ -108,11 +108,6 @@ class Frame(Struct, frozen=True):
         """What orders the frames of one camera."""
         return (self.session, self.seq)
 
-    def without_pixels(self) -> "Frame":
-        """Return all that is to be told of it, its size too, once its pixels have been seen and may go."""
-        outline = Surface(0, 0, self.picture.width, self.picture.height)
-        return Frame(self.camera, self.session, self.seq, self.pts_ns, self.captured_at_ns, outline, self.infer)
-
 
 @dataclass(frozen=True, slots=True)
 class Notice:

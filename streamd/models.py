@@ -15,7 +15,7 @@ import structlog
 from streamd import config, infer, manifest
 from streamd.annotate.overlay import Overlay
 from streamd.clock import Clock
-from streamd.corridor import Finish, Prepare, Publish, Run, Sink, Underway
+from streamd.corridor import Finish, Prepare, Publish, Release, Run, Sink, Underway
 from streamd.errors import ModelError
 from streamd.flow.channel import Select
 from streamd.flow.pipeline import AnyStage, Pipeline
@@ -188,12 +188,14 @@ class Models:
         overlays: dict[str, Overlay] = {}
         backend, ring, metrics = line.backend, line.backend.ring, self._metrics.model(name)
         prepare, run = Prepare(line.fill, ring, metrics), Run(line.run, ring, metrics)
-        works: list[Work[Any, Any]] = [
-            # On a GPU both only say what is to be done.
-            *([prepare, run] if line.gpu is None else [Joined(prepare, run)]),
-            Finish(line.read, ring, line.steps, metrics),
-            Publish(name, backend.manifest.labels, self._sink, overlays, self._underway, metrics),
-        ]
+        finish = Finish(line.read, ring, line.steps, metrics)
+        publish = Publish(name, backend.manifest.labels, self._sink, overlays, self._underway, metrics)
+        works: list[Work[Any, Any]] = (
+            [prepare, run, finish, Joined(publish, Release())]
+            if line.gpu is None
+            # On a GPU, filling and running only say what is to be done; and frames are let go of by the thousand.
+            else [Joined(prepare, run), finish, publish, Release()]
+        )
         batches = Batcher(lanes, backend.batch, settings.max_wait, self._clock, ring.wait)
         return Model(settings, seen, line, lanes, overlays, chain(name, batches, works, capacity=len(ring)))
 

@@ -106,7 +106,7 @@ def test_a_camera_is_under_way_from_its_first_frame_s_door_to_its_last_one_s_det
     assert "front" in underway and "back" not in underway
     underway.leave(frame(1))
     assert "front" in underway
-    publish()(found(3))
+    list(publish()(found(3)))
     assert "front" not in underway
 
 
@@ -180,7 +180,7 @@ def batch(*seqs):
 
 
 def test_detections_are_published_before_a_film_may_have_them(publish, told):
-    publish({"front": Posts(told)})(found(3, 4))
+    list(publish({"front": Posts(told)})(found(3, 4)))
     assert told == [("detections", 3), ("detections", 4), ("posted", 3), ("posted", 4)]
 
 
@@ -198,7 +198,7 @@ def test_a_slot_is_given_back_before_what_it_held_is_passed_on(finish):
 
 
 def test_a_camera_that_has_gone_has_its_last_detections_published(publish, told):
-    publish({"another": Posts(told)})(found(3))
+    list(publish({"another": Posts(told)})(found(3)))
     assert told == [("detections", 3)]
 
 

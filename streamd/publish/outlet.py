@@ -18,6 +18,7 @@ from streamd import config
 from streamd.clock import Clock
 from streamd.errors import PublishError
 from streamd.publish import curve
+from streamd.publish.native import sender
 
 LINGER_MS = 1_000
 HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 5_000, 15_000
@@ -54,6 +55,7 @@ class Outlet:
         self._held: set[bytes] = set()
         self._topics: frozenset[bytes] = frozenset()  # the same, for those who do not wait for the lock
         self._socket = context.socket(zmq.XPUB)
+        self._put = sender(self._socket)
         self._closed = False
         try:
             self._socket.set(zmq.SNDHWM, kept)
@@ -74,8 +76,8 @@ class Outlet:
             if not self._closed:
                 self._read()
                 for part in parts[:-1]:
-                    self._socket.send(part, _MORE)
-                self._socket.send(parts[-1], _LAST)
+                    self._put(part, _MORE)
+                self._put(parts[-1], _LAST)
 
     def wants(self, topic: bytes) -> bool:
         """Tell whether somebody subscribed to `topic`, as far as is known. Never waits: cameras ask for each frame."""

@@ -17,9 +17,9 @@ import structlog
 
 from streamd import bundled
 from streamd.clock import StopGroup, SystemClock
-from streamd.corridor import Finish, Prepare, Publish, Run, Underway
+from streamd.corridor import Finish, Prepare, Publish, Release, Run, Underway
 from streamd.flow.pipeline import Pipeline
-from streamd.flow.stage import Feed, chain
+from streamd.flow.stage import Feed, Joined, chain
 from streamd.frames import Frame, Surface
 from streamd.gpu import timeline
 from streamd.gpu.device import open_gpu
@@ -161,10 +161,10 @@ class Bench:
     def flow(self, backend, fill, read, steps, sink, batches):
         ring, metrics = backend.ring, Metrics(SystemClock()).model("check")
         works = (
-            Prepare(fill, ring, metrics),
-            Run(backend.enqueue, ring, metrics),
+            Joined(Prepare(fill, ring, metrics), Run(backend.enqueue, ring, metrics)),
             Finish(read, ring, steps, metrics),
             Publish("check", backend.manifest.labels, sink, {}, Underway(), metrics),
+            Release(),
         )
         shown = (tuple(self.frame(BATCH * index + row) for row in range(BATCH)) for index in range(batches))
         pipeline = Pipeline(chain("check", Feed(shown), works, capacity=len(ring)), StopGroup())
