@@ -248,15 +248,16 @@ class Daemon:
         return Place(source, stop, [stage, *films], lane)
 
     def _lane(self, camera: str, model: Model, live: bool, sharing: int) -> Channel[Frame]:
-        """Give a camera its lane to a model: deep enough that all `sharing` it fill a batch, and no deeper."""
+        """Give a camera its lane to a model: deep enough that all `sharing` it fill a batch, or on a GPU two."""
         metrics = self._metrics.camera(camera)
 
         def dropped(frame: Frame) -> None:
             self._underway.leave(frame)
             metrics.dropped("model")
 
+        share = max(FILE_LANE_FRAMES, -(-model.line.backend.batch // sharing))
         lane = model.lanes.lane(
-            1 if live else max(FILE_LANE_FRAMES, -(-model.line.backend.batch // sharing)),
+            1 if live else share if model.line.gpu is None else 2 * share,
             Overflow.DROP_OLDEST if live else Overflow.BLOCK,
             on_drop=dropped,
         )

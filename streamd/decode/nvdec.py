@@ -31,7 +31,7 @@ _PATIENCE = 8  # packets in a row that fail
 # FFmpeg waits for NVDEC when a frame comes out. One that comes out as soon as it is sent makes the thread wait for all
 # of its decoding, while NVDEC waits for the thread the rest of the time; of pictures that are held back as if B-frames
 # could still come before them, NVDEC has some at hand always. FFmpeg heeds this of H.264 alone (h264_slice.c).
-AHEAD = 3
+AHEAD = 4
 _LONGEST_START = 64  # packets before the first frame: more than any codec reorders
 
 

@@ -68,8 +68,9 @@ class _Bell:
 class _Arrivals:
     """What channels share that one consumer waits on together: the news that there is enough to take.
 
-    Room is each channel's own news: of 64 producers, the one that may go on is woken, and no other. Likewise the
-    consumer is woken when as many items are held as it wants, not for each: every waking costs a turn of Python's lock.
+    Room is each channel's own news: of 64 producers, the one that may go on is woken, and no other, once half of its
+    channel is free or the consumer waits for more. Likewise the consumer is woken when as many items are held as it
+    wants, not for each.
     """
 
     def __init__(self) -> None:
@@ -188,9 +189,14 @@ class Channel(Generic[T]):
         self._arrivals.tell()
         self._room.ring()
 
+    def invite(self) -> None:
+        """Have a producer that waits go on, if there is room at all."""
+        self._room.ring()
+
     def _take(self) -> T:
         item = self._items.popleft()
-        self._room.ring()
+        if len(self._items) <= self.capacity // 2:  # not for each item: every waking costs a turn of Python's lock
+            self._room.ring()
         return item
 
     def _drop(self) -> None:
@@ -251,6 +257,9 @@ class Select(Generic[T]):
             self._arrivals.wanted = max(1, min(at_least, most))
             return len(self) >= self._arrivals.wanted or self._over()
 
+        if not ready():
+            for lane in self._lanes:
+                lane.invite()
         enough = self._arrivals.wait_for(ready, timeout_s)
         if self._over() and not len(self):
             raise Finished

@@ -126,6 +126,39 @@ def test_who_brings_enough_while_the_consumer_counts_knows_how_much_that_is():
     assert enough == [True] and select.take(5) == ["a", "b", "c"]
 
 
+def test_a_producer_goes_on_once_half_its_lane_is_free():
+    select = Select()
+    lane = select.lane(4)
+    for item in range(4):
+        lane.put(item)
+    going = threading.Event()
+    thread = in_thread(lambda: (lane.put(4), going.set()))
+    until_waiting(lane)
+    assert select.take(1) == [0] and not going.is_set() and len(lane) == 3
+    assert select.take(1) == [1]
+    thread.join(10)
+    assert going.is_set() and select.take(4) == [2, 3, 4]
+
+
+def test_a_producer_goes_on_where_the_consumer_waits_for_more():
+    select = Select()
+    lane = select.lane(4)
+    for item in range(4):
+        lane.put(item)
+    thread = in_thread(lambda: lane.put(4))
+    until_waiting(lane)
+    assert select.take(1) == [0] and len(lane) == 3
+    assert select.wait(10, 4)
+    thread.join(10)
+    assert select.take(4) == [1, 2, 3, 4]
+
+
+def until_waiting(lane):
+    """Return once the producer of a full lane waits for room."""
+    tick = threading.Event()
+    assert any(lane._room.awaited or tick.wait(0.001) for _ in range(10_000))
+
+
 def test_what_was_dropped_or_abandoned_does_not_count_as_held():
     select = Select()
     lanes = [select.lane(1, Overflow.DROP_OLDEST), select.lane(2)]
