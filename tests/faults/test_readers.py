@@ -88,23 +88,30 @@ def test_readers_that_vanish_leave_no_open_files(running, context):
 # ZMTP 3.0 (rfc.zeromq.org/spec/23): a greeting of 64 bytes, a READY command, then frames of flags, length and data
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 READY = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB"
+ITS_READY = b"\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04XPUB"
+ANSWERS = {GREETING: len(GREETING), READY: len(ITS_READY)}  # bytes
 
 
 def talk(rig, *parts):
-    """Say something to the socket of detections, as long as it listens."""
-    with socket.socket(socket.AF_UNIX) as line:
+    """Say something to the socket of detections, as long as it listens.
+
+    Its answers are waited for: whoever goes on before them has failed the handshake, and is heard no further.
+    """
+    with socket.socket(socket.AF_UNIX) as line, line.makefile("rb") as answers:
         line.settimeout(30)
         line.connect(rig.endpoint.removeprefix("ipc://"))
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            for part in parts:
+        for part in parts:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 line.sendall(part)
+            if part in ANSWERS:
+                assert len(answers.read(ANSWERS[part])) == ANSWERS[part]
 
 
-@pytest.mark.parametrize("before", [b"", GREETING, GREETING + READY], ids=["at once", "greeted", "ready"])
+@pytest.mark.parametrize("before", [(), (GREETING,), (GREETING, READY)], ids=["at once", "greeted", "ready"])
 def test_garbage_on_the_socket_is_nobody_s_trouble(running, before):
     rng = random.Random(len(before))
     for _ in range(20):
-        talk(running, before, rng.randbytes(5_000))
+        talk(running, *before, rng.randbytes(5_000))
     assert nothing_is_lost(running)
 
 
