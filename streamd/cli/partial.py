@@ -1,7 +1,7 @@
 """`streamd quantize --partial`: what hurts most stays in float."""
 
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,23 @@ if TYPE_CHECKING:
 RANKED_ON = 12  # pictures that groups are ranked by
 
 
-def left_out(piece: "Workpiece", trial: "Trial", judge: "Judge", given: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search by the scales of one method found, of which study; `noise` is that of each group alone, in dB."""
+
+    study: "Study"
+    noise: "Mapping[Group, float]"
+    found: "Found"
+
+
+def left_out(
+    piece: "Workpiece", trial: "Trial", judge: "Judge", given: dict[str, Any], others: "Sequence[Trial]" = ()
+) -> dict[str, Any]:
     """Leave in float the groups that the search finds; returns their names, and what is lost without them.
+
+    `trial` was found better than `others`, but all in INT8, where the model may be ruined: where one of them loses less
+    with those groups in float, the search is made again with it, and what came nearer to the target counts, of two
+    that reach it the one with less in float. `trial` is then of that method.
 
     Raises:
         DataError: the judge's pictures tell nothing.
@@ -35,11 +50,11 @@ def left_out(piece: "Workpiece", trial: "Trial", judge: "Judge", given: dict[str
     """
     from streamd.int8.groups import only, without  # noqa: PLC0415
 
-    study, noise = judged_groups(piece, trial, judge, given)
-    if study.blind:
-        raise DataError(f"--partial: {study.blind}", mend="name other pictures with --judge, or a smaller --confidence")
-    found = searched(piece, trial, study, sorted(noise, key=lambda group: -noise[group]), given)
-    tell(study, found, noise, given)
+    search = searched(piece, trial, judge, given)
+    if other := rival(search, others):
+        search = better(trial, search, other, searched(piece, other, judge, given), given)
+    found = search.found
+    tell(search, given)
     plan = without(piece.placement, found.left)
     if not plan.layers:
         raise ModelError(
@@ -56,24 +71,64 @@ def left_out(piece: "Workpiece", trial: "Trial", judge: "Judge", given: dict[str
     }
 
 
-def searched(
-    piece: "Workpiece", trial: "Trial", study: "Study", ranked: "Sequence[Group]", given: dict[str, Any]
-) -> "Found":
-    """Return which of the `ranked` groups stay in float."""
+def searched(piece: "Workpiece", trial: "Trial", judge: "Judge", given: dict[str, Any]) -> Search:
+    """Return which groups stay in float with the scales of `trial`.
+
+    Raises:
+        DataError: the judge's pictures tell nothing.
+    """
     from streamd.int8 import partial  # noqa: PLC0415
     from streamd.int8.groups import float_share, without  # noqa: PLC0415
 
-    def drop(left: "Sequence[Group]") -> float:
-        gone = {name for group in left for name in group.tensors}
-        return study.of([name for name in trial.scales.activations if name not in gone]).whole["drop"]
+    study, noise = judged_groups(piece, trial, judge, given)
+    if study.blind:
+        raise DataError(f"--partial: {study.blind}", mend="name other pictures with --judge, or a smaller --confidence")
 
     def share(left: "Sequence[Group]") -> float:
         return float_share(piece.graph, without(piece.placement, left).layers, study.sizes)
 
     with progress(0, "searching") as advance:
-        return partial.search(
-            ranked, drop, share, target=given["target_drop"], cap=given["max_float"], advance=lambda: advance(1)
+        found = partial.search(
+            sorted(noise, key=lambda group: -noise[group]),
+            lambda left: drop(study, trial, left),
+            share,
+            target=given["target_drop"],
+            cap=given["max_float"],
+            advance=lambda: advance(1),
         )
+    return Search(study, noise, found)
+
+
+def drop(study: "Study", trial: "Trial", left: "Sequence[Group]") -> float:
+    """Return what is lost with the scales of `trial` and the groups `left` in float."""
+    gone = {name for group in left for name in group.tensors}
+    tensors = [name for name in trial.scales.activations if name not in gone]
+    return study.rescaled(trial.scales).of(tensors).whole["drop"]
+
+
+def rival(search: Search, others: "Sequence[Trial]") -> "Trial | None":
+    """Return which of `others` loses least with the groups in float that were found; None where none loses less."""
+    if not (search.found.left and others):
+        return None
+    with progress(len(others), "comparing methods") as advance:
+        drops = []
+        for other in others:
+            drops.append(round(drop(search.study, other, search.found.left), 3))
+            advance(1)
+    least = min(drops)
+    return others[drops.index(least)] if least < round(search.found.drop, 3) else None
+
+
+def better(trial: "Trial", search: Search, other: "Trial", again: Search, given: dict[str, Any]) -> Search:
+    """Return the better of two searches, tell which, and let `trial` be of its method."""
+    both = {trial.method: search.found, other.method: again.found}
+    method = min(both, key=lambda name: (max(both[name].drop, given["target_drop"]), both[name].share))
+    told = [f"{name} drop {found.drop:.4f} with {found.share:.1%} in float" for name, found in both.items()]
+    click.echo(f"partial: {', '.join(told)}: {method} is taken")
+    if method == trial.method:
+        return search
+    trial.method, trial.scales = other.method, other.scales
+    return again
 
 
 def judged_groups(
@@ -122,12 +177,12 @@ def judged_labels(piece: "Workpiece", given: dict[str, Any]) -> "Dataset | None"
     return replace(dataset, truths=truths)
 
 
-def tell(study: "Study", found: "Found", noise: "Mapping[Group, float]", given: dict[str, Any]) -> None:
-    """Print what stays in float, and why; `noise` is that of each group alone, in dB."""
-    name = study.outcome
+def tell(search: Search, given: dict[str, Any]) -> None:
+    """Print what stays in float, and why."""
+    study, noise, found = search.study, search.noise, search.found
     click.echo(
-        f"partial: {name} {study.quality:.4f} in float, drop {found.plain:.4f} all in INT8, {found.drop:.4f} with "
-        f"{len(found.left)} of {len(study.groups)} groups in float ({found.share:.1%} of the multiply-adds, head "
+        f"partial: {study.outcome} {study.quality:.4f} in float, drop {found.plain:.4f} all in INT8, {found.drop:.4f} "
+        f"with {len(found.left)} of {len(study.groups)} groups in float ({found.share:.1%} of the multiply-adds, head "
         f"included), {len(found.steps)} sets tried"
     )
     place = {group: 1 + sum(other > own for other in noise.values()) for group, own in noise.items()}

@@ -82,8 +82,8 @@ def command(model: Path, **given: Any) -> None:  # noqa: ANN401 - click's option
     backend.close()
     piece = quantize.Workpiece(model, ready, backend.manifest, plan)
     mended = repair.equalized(piece, given)
-    trial, judge, facts = chosen(piece, given)
-    facts |= mended | repair.repaired(piece, trial, judge, given)
+    (trial, *others), judge, facts = chosen(piece, given)
+    facts |= mended | repair.repaired(piece, trial, judge, given, others)
     facts |= refine.refined(piece, trial, judge, given)
     if trial.agreement is not None and trial.agreement.matched50 < given["min_agreement"] and not given["force"]:
         raise click.ClickException(
@@ -134,8 +134,8 @@ def check_plan(plan: "Placement", model: str, given: dict[str, Any]) -> None:
     raise ModelError(f"{model}: has no layer that INT8 would serve", mend="name a model with convolutions, or serve it")
 
 
-def chosen(piece: "Workpiece", given: dict[str, Any]) -> "tuple[Trial, Judge | None, dict[str, Any]]":
-    """Return the trial to be written, what it was judged on, and where its scales come from."""
+def chosen(piece: "Workpiece", given: dict[str, Any]) -> "tuple[list[Trial], Judge | None, dict[str, Any]]":
+    """Return the trials, the best first, what they were judged on, and where their scales come from."""
     from streamd.int8 import cache, legacy, quantize, saved  # noqa: PLC0415
     from streamd.int8.judge import Judge  # noqa: PLC0415
 
@@ -151,7 +151,7 @@ def chosen(piece: "Workpiece", given: dict[str, Any]) -> "tuple[Trial, Judge | N
         trial = quantize.Trial("cache", cache.choose(piece.graph, piece.placement, known, given["cache"]))
         if judge is not None:
             trial.agreement = quantize.judged(piece, trial.scales, judge)
-        return trial, judge, {"cache": given["cache"].name}
+        return [trial], judge, {"cache": given["cache"].name}
     if calibration is None:
         calibration, pictures = calibrated(piece, given, keep=judge is None)
         judge = judge or (Judge(piece.path, pictures, given["confidence"]) if pictures else None)
@@ -165,7 +165,7 @@ def chosen(piece: "Workpiece", given: dict[str, Any]) -> "tuple[Trial, Judge | N
         found = quantize.trials(piece, calibration, methods, judge, lambda: advance(1))
     for trial in found:
         tell(trial)
-    return found[0], judge, {"data_sha256": calibration.data_sha256, "frames": calibration.frames}
+    return found, judge, {"data_sha256": calibration.data_sha256, "frames": calibration.frames}
 
 
 def no_judge() -> DataError:

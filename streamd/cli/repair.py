@@ -11,7 +11,7 @@ from streamd.cli.sets import added
 from streamd.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from streamd.int8.graph import Graph
     from streamd.int8.judge import Judge
@@ -71,8 +71,13 @@ def equalized(piece: "Workpiece", given: dict[str, Any]) -> dict[str, Any]:
     return {"equalized": len(tensors)}
 
 
-def repaired(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict[str, Any]) -> dict[str, Any]:
-    """Change `piece` and `trial` as the options ask, tell what was done, and return it for the manifest."""
+def repaired(
+    piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: dict[str, Any], others: "Sequence[Trial]" = ()
+) -> dict[str, Any]:
+    """Change `piece` and `trial` as the options ask, tell what was done, and return it for the manifest.
+
+    `others` are the trials of other methods, one of which may be better once something is left in float.
+    """
     from streamd.int8 import quantize  # noqa: PLC0415
 
     if not (given["partial"] or given["bias_correction"]):
@@ -81,7 +86,7 @@ def repaired(piece: "Workpiece", trial: "Trial", judge: "Judge | None", given: d
     if given["partial"]:
         if judge is None:
             raise DataError("--partial found no picture to judge on", mend="name some with --judge")
-        facts |= partial.left_out(piece, trial, judge, given)
+        facts |= partial.left_out(piece, trial, judge, given, others)
     if given["bias_correction"]:
         facts |= corrected(piece, trial, judge, given)
     if judge is not None:

@@ -8,6 +8,7 @@ Only what comes after a group is run for it: the activations just before are kep
 """
 
 from collections.abc import Callable, Collection, Iterator
+from copy import copy
 
 from streamd.errors import ModelError
 from streamd.frames import Detections
@@ -96,6 +97,12 @@ class Study:
     def of(self, tensors: Collection[str]) -> Measure:
         """Return what is lost when exactly `tensors` are in INT8."""
         return self._measure(self._frontier(Scales()), tensors)
+
+    def rescaled(self, scales: Scales) -> "Study":
+        """Return this study with other scales for the same placement; the float model is not run again."""
+        other = copy(self)
+        other._scales = scales
+        return other
 
     def _frontier(self, scales: Scales) -> Frontier:
         return Frontier(self._graph, self._placement, scales, self._feed.inputs, self._wanted)

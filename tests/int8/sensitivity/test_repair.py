@@ -1,6 +1,7 @@
 """`quantize --partial` and `--bias-correction` on a detector that plain INT8 ruins."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -14,6 +15,7 @@ from streamd.cli import partial as left
 from streamd.cli import quantize as command
 from streamd.errors import DataError
 from streamd.int8 import partial
+from streamd.int8 import quantize as methods
 from streamd.int8.lint import lint
 from streamd.scenes import write_dataset
 from streamd.score import dataset
@@ -72,6 +74,38 @@ def test_the_layers_left_out_are_not_quantized_in_either_file_and_both_are_clean
         assert not any(f"{layer}/weight/DQ" in names for layer in about(out)["left_in_float"])
         assert any(name.endswith("/weight/DQ") for name in names)
         assert [finding for finding in lint(model, runtime) if finding.severity == "error"] == []
+
+
+def coarse(trial):
+    """A method with which no more than a few codes are left."""
+    rough = {name: scale * 64 for name, scale in trial.scales.activations.items()}
+    return methods.Trial("coarse", replace(trial.scales, activations=rough), trial.agreement)
+
+
+@pytest.mark.parametrize(("first", "searches"), [("coarse", 2), ("mse", 1)])
+def test_the_method_is_the_one_that_is_best_once_groups_are_in_float(
+    folder, partly, tmp_path, monkeypatch, first, searches
+):
+    """Which of them was best before tells little: all in INT8 each ruins the model."""
+
+    def trials(piece, calibration, names, judge, advance):
+        (fine,) = tried(piece, calibration, ["mse"], judge, advance)
+        return sorted([fine, coarse(fine)], key=lambda trial: trial.method != first)
+
+    def search(*given, **options):
+        counted.append(1)
+        return found(*given, **options)
+
+    tried, found, counted = methods.trials, partial.search, []
+    monkeypatch.setattr(methods, "trials", trials)
+    monkeypatch.setattr(partial, "search", search)
+    options = ("--partial", "--target-drop", 0.05, "--max-float", 0.6, "--method", "best")
+    output = quantized(folder, tmp_path, *options).output
+    assert about(tmp_path) == about(partly[0])
+    assert about(tmp_path)["method"] == "mse"
+    assert (tmp_path / "net.trt.onnx").read_bytes() == (partly[0] / "net.trt.onnx").read_bytes()
+    assert len(counted) == searches
+    assert ("in float: mse is taken\n" in output) == (searches == 2)
 
 
 def test_a_cap_that_is_too_low_is_told(folder, tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
@@ -9,6 +11,7 @@ from streamd.int8.placement import plan
 from streamd.int8.scales import Scales
 from streamd.int8.sensitivity import screen
 from streamd.int8.sensitivity.feed import Feed
+from streamd.int8.sensitivity.outcome import Outcome
 from streamd.int8.sensitivity.report import columned
 from streamd.int8.sensitivity.study import Study
 from tests.int8.sensitivity.conftest import Bad, seen
@@ -171,3 +174,13 @@ def test_a_model_of_a_fixed_batch_is_measured_as_that_of_one(detector_model, abo
     expected, found = (dict(zip(groups, made.study().alone(), strict=True)) for made in (one, three))
     for name in groups:
         assert found[name][1].whole == pytest.approx(expected[name][1].whole, rel=1e-3, abs=1e-9)
+
+
+def test_a_study_with_other_scales_is_that_of_those_scales_and_leaves_the_first_alone(study, bad):
+    rough = replace(bad.scales, activations={name: 64 * scale for name, scale in bad.scales.activations.items()})
+    every = list(bad.scales.activations)
+    before = study.of(every).whole
+    outcome = Outcome(bad.manifest, bad.feed.geometries, confidence=0.5)
+    anew = Study(bad.graph, bad.manifest, bad.placement, rough, bad.feed, outcome)
+    assert study.rescaled(rough).of(every).whole == anew.of(every).whole != before
+    assert study.of(every).whole == before
