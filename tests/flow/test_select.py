@@ -113,7 +113,7 @@ def test_who_brings_enough_while_the_consumer_counts_knows_how_much_that_is():
         passed.set()
 
     def told():
-        passed.set()  # the consumer, which counts, holds the lock that is waited for here
+        passed.set()
         tell()
 
     def meanwhile():
