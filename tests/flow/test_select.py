@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamd.errors import Abandoned, Finished
-from streamd.flow.channel import Overflow, Select
+from streamd.flow.channel import Overflow, Select, _Bell
 from tests.flow.threads import in_thread
 
 
@@ -100,8 +100,26 @@ class Counted(deque):
         return seen
 
 
+class Forestalled(_Bell):
+    """A bell, just before which is awaited for the first time something happens."""
+
+    def __init__(self, before):
+        self._before = [before]
+        super().__init__()
+
+    @property
+    def awaited(self):
+        return self._awaited
+
+    @awaited.setter
+    def awaited(self, awaited):
+        if awaited and self._before:
+            self._before.pop()()
+        self._awaited = awaited
+
+
 def test_who_brings_enough_while_the_consumer_counts_knows_how_much_that_is():
-    """A lane ends during the first count, so the second wants 3, not 4: by then the producers must see that."""
+    """A lane ends just before the last look, so that wants 3, not 4: by its count the producers must see that."""
     select, passed, enough = Select(), threading.Event(), []
     ending, lane = select.lane(2), select.lane(2)
     ending.put("a")
@@ -121,7 +139,11 @@ def test_who_brings_enough_while_the_consumer_counts_knows_how_much_that_is():
         in_thread(bring)
         assert passed.wait(10)
 
-    lane._items = Counted(ending.finish, meanwhile)
+    def ends():
+        ending.finish()
+        lane._items.meanwhile.append(meanwhile)
+
+    lane._items, select._arrivals._bell = Counted(), Forestalled(ends)
     in_thread(lambda: enough.append(select.wait(None, 4))).join(10)
     assert enough == [True] and select.take(5) == ["a", "b", "c"]
 
