@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from streamd import config, infer, manifest
+from streamd import config, cores, infer, manifest
 from streamd.annotate.overlay import Overlay
 from streamd.clock import Clock
 from streamd.corridor import Finish, Prepare, Publish, Release, Run, Sink, Underway
@@ -197,7 +197,8 @@ class Models:
             else [Joined(prepare, run), finish, publish, Release()]
         )
         batches = Batcher(lanes, backend.batch, settings.max_wait, self._clock, ring.wait)
-        return Model(settings, seen, line, lanes, overlays, chain(name, batches, works, capacity=len(ring)))
+        begin = None if line.gpu is None else cores.gather
+        return Model(settings, seen, line, lanes, overlays, chain(name, batches, works, len(ring), begin))
 
 
 def look(model: config.Model, base: Path) -> Seen:

@@ -1,5 +1,6 @@
 """Fixtures that every room shares."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,14 @@ def log_as_it_was():
     """A command that sets up the log sets it up for the whole process: the next test begins with structlog's own."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def cores_as_they_were():
+    """What decodes as if on a GPU in the thread of a test has it gather with others (streamd/cores.py)."""
+    before = os.sched_getaffinity(0)
+    yield
+    os.sched_setaffinity(0, before)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "streamd"
 
 LEAVES = {
-    "bundled", "checkup", "clock", "config", "errors", "frames", "heap", "letterbox", "log", "manifest", "metrics",
-    "notify", "output", "scenes", "secrecy", "service", "slots", "units", "uri", "wire", "yamlfile",
+    "bundled", "checkup", "clock", "config", "cores", "errors", "frames", "heap", "letterbox", "log", "manifest",
+    "metrics", "notify", "output", "scenes", "secrecy", "service", "slots", "units", "uri", "wire", "yamlfile",
 }  # fmt: skip
 ROOMS = {"decode", "preprocess", "infer", "postprocess", "annotate", "encode", "publish", "client"}
 WORKSHOP = {"int8", "engine", "score"}

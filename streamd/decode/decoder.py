@@ -12,6 +12,7 @@ import structlog
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from streamd import cores
 from streamd.decode.nvdec import Nvdec, Unfit, Unit
 from streamd.gpu.device import Gpu
 
@@ -41,7 +42,7 @@ class Hardware:
 
 
 class Decoder:
-    """The decoder of one stream."""
+    """The decoder of one stream. The thread that decodes makes it, as it gathers with others while NVDEC works."""
 
     def __init__(self, video: VideoStream, *, live: bool, hardware: Hardware | None = None) -> None:
         """Of a live stream no frame is held back; of a file some are, which is faster.
@@ -56,6 +57,10 @@ class Decoder:
         self._hardware = hardware
         self._nvdec = hardware.open(video, live=live) if hardware else None
         self._waiting_for_key = False
+        if self._nvdec:
+            cores.gather()
+        elif hardware:
+            cores.scatter()
 
     def decode(self, packet: Unit) -> tuple[list[VideoFrame], int]:
         """Return the frames that `packet` completes, and how many packets were found damaged; None flushes."""
@@ -67,6 +72,7 @@ class Decoder:
             self._hardware.tell(unfit)
             start = self._nvdec.start
             self._nvdec = None
+            cores.scatter()
             if start:
                 return self._again(start)
             self._waiting_for_key = True

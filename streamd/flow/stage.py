@@ -134,9 +134,17 @@ class Feed(Generic[Out]):
 class Stage(Generic[In, Out]):
     """Runs one work in a named thread, from its inbox to its outbox."""
 
-    def __init__(self, name: str, work: Work[In, Out], inbox: Inbox[In], outbox: Outbox[Out] | None = None) -> None:
-        """`outbox` is None for the last stage of a line, whose work yields nothing."""
+    def __init__(
+        self,
+        name: str,
+        work: Work[In, Out],
+        inbox: Inbox[In],
+        outbox: Outbox[Out] | None = None,
+        begin: Callable[[], None] | None = None,
+    ) -> None:
+        """`outbox` is None for the last stage of a line, whose work yields nothing; `begin` is called first of all."""
         self.name = name
+        self._begin = begin
         self.error: BaseException | None = None
         self._work = work
         self._inbox = inbox
@@ -170,6 +178,8 @@ class Stage(Generic[In, Out]):
             self._end()
 
     def _drive(self) -> None:
+        if self._begin is not None:
+            self._begin()
         self._work.open()
         while True:
             try:
@@ -199,7 +209,13 @@ class Stage(Generic[In, Out]):
                 self._on_end(self)
 
 
-def chain(name: str, inbox: Inbox[Any], works: Sequence[Work[Any, Any]], capacity: int) -> list[Stage[Any, Any]]:
+def chain(
+    name: str,
+    inbox: Inbox[Any],
+    works: Sequence[Work[Any, Any]],
+    capacity: int,
+    begin: Callable[[], None] | None = None,
+) -> list[Stage[Any, Any]]:
     """Return stages that pass items from `inbox` through `works`, over channels of `capacity` items.
 
     Each stage is named `name/` and its work's name. Nothing leaves the last.
@@ -207,7 +223,7 @@ def chain(name: str, inbox: Inbox[Any], works: Sequence[Work[Any, Any]], capacit
     stages: list[Stage[Any, Any]] = []
     for work in works:
         outbox: Channel[Any] | None = None if work is works[-1] else Channel(capacity)
-        stages.append(Stage(f"{name}/{work.name}", work, inbox, outbox))
+        stages.append(Stage(f"{name}/{work.name}", work, inbox, outbox, begin))
         if outbox is not None:
             inbox = outbox
     return stages

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import structlog
 
+from streamd import cores
+from streamd.decode import nvdec
 from streamd.frames import Picture, Surface
 from tests.decode.fake_nvdec import unchanged
 
@@ -157,3 +159,24 @@ def test_a_resolution_that_nvdec_does_not_take_costs_no_frame(fake, clip, tmp_pa
     frames, lines, _ = decoded(path, gpu)
     assert [line["reason"] for line in lines] == ["NVDEC does not take h264, yuv420p, 96x48"]
     assert [(type(frame.picture), frame.picture.width) for frame in frames] == [(Surface, 64)] * 5 + [(Picture, 96)] * 5
+
+
+def test_threads_gather_while_nvdec_decodes_and_leave_where_the_cpu_does(clip, decoded, fake, gpu, monkeypatch):
+    where = []
+    monkeypatch.setattr(cores, "gather", lambda: where.append("gathered"))
+    monkeypatch.setattr(cores, "scatter", lambda: where.append("scattered"))
+    fake()
+    decoded(clip(), gpu)
+    assert where == ["gathered"]
+    fake(failing(4, 99))
+    decoded(clip(frames=30), gpu)
+    assert where == ["gathered", "gathered", "scattered"]
+
+    def unfit(*_, **__):
+        raise nvdec.Unfit("NVDEC is not for this one")
+
+    monkeypatch.setattr(nvdec, "open_context", unfit)
+    decoded(clip(), gpu)
+    assert where[3:] == ["scattered"]
+    decoded(clip(), None)
+    assert where[4:] == []
