@@ -110,15 +110,16 @@ class Outlet:
         changed = False
         try:
             for _ in range(READ_AT_ONCE):
-                changed |= self._learn(self._socket.recv_multipart(zmq.NOBLOCK))
+                # Frame by frame: behind a message that a peer left open, the next peer's subscription is a part of it.
+                changed |= self._learn(self._socket.recv(zmq.NOBLOCK))
         except zmq.Again:
             pass  # that was the last of them
         if changed:
             self._topics = frozenset(self._held)
 
-    def _learn(self, parts: Sequence[bytes]) -> bool:
+    def _learn(self, notice: bytes) -> bool:
         """Note a subscription that came or went; true when that changes what is held."""
-        change, topic = parts[0][:1], parts[0][1:]
+        change, topic = notice[:1], notice[1:]
         if change == b"\x01" and topic not in self._held and len(self._held) < MAX_TOPICS:
             self._held.add(topic)
         elif change == b"\x00" and topic in self._held:

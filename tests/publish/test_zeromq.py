@@ -148,6 +148,21 @@ def test_garbage_from_peers_changes_nothing(sink, subscribe, context, frame, fou
         assert peer.recv_multipart()[0] == b"det/front/"
 
 
+def test_a_message_that_a_peer_left_open_swallows_nobody_s_subscription(sink, subscribe):
+    endpoint = sink.endpoints["video"]
+    host, port = endpoint.removeprefix("tcp://").split(":")
+    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)  # ZMTP 3.0
+    with socket.create_connection((host, int(port))) as raw, raw.makefile("rb") as answers:
+        raw.sendall(greeting)
+        answers.read(len(greeting))
+        raw.sendall(b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB")
+        answers.read(28)
+        raw.sendall(b"\x00\x08\x01h264/a/" + b"\x01\x01x" + b"\x01\x08\x01h264/b/")  # the 2nd and 3rd: more follows
+        assert until(lambda: sink.wanted("a"))
+        subscribe(endpoint, "h264/front/")
+        assert until(lambda: sink.wanted("front"))
+
+
 def test_a_flood_of_messages_is_read_and_thrown_away(sink, context):
     rude = context.socket(zmq.XSUB)
     rude.sndhwm = 0
