@@ -255,9 +255,9 @@ class Daemon:
             self._underway.leave(frame)
             metrics.dropped("model")
 
-        share = max(FILE_LANE_FRAMES, -(-model.line.backend.batch // sharing))
+        batches = 1 if model.line.gpu is None else 2
         lane = model.lanes.lane(
-            1 if live else share if model.line.gpu is None else 2 * share,
+            1 if live else max(FILE_LANE_FRAMES, batches * -(-model.line.backend.batch // sharing)),
             Overflow.DROP_OLDEST if live else Overflow.BLOCK,
             on_drop=dropped,
         )
