@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 import unittest
-from functools import partial
+from functools import partial, update_wrapper
 from itertools import islice, zip_longest
 from pathlib import Path
 
@@ -257,7 +257,8 @@ def run(card):
         began = time.perf_counter()
         say(check.__name__.removeprefix("check_").replace("_", " "))
         result = unittest.TestResult()  # has the others run too, whatever one raises
-        unittest.FunctionTestCase(partial(told, check, card)).run(result)
+        # From CPython 3.12 on it asks for the function's name, which a partial has not.
+        unittest.FunctionTestCase(update_wrapper(partial(told, check, card), check)).run(result)
         for _, trace in result.failures + result.errors:
             failed += 1
             say(f"    FAILED\n{trace}")
