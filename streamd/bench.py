@@ -199,7 +199,7 @@ def bare(path: Path, model: config.Model, clock: Clock, seconds: float, rows: in
 
 
 class Tally:
-    """A sink that passes everything on and notes when each detection message had been sent."""
+    """A sink that passes everything on and notes when each run's detection messages had all been sent."""
 
     def __init__(self, sink: Sink, clock: Clock) -> None:
         self._sink = sink

@@ -206,7 +206,7 @@ class Prepare(Work[tuple[Frame, ...], Batch]):
 
 
 class Run(Work[Batch, Batch]):
-    """Runs filled slots through the model, one after another: the thread that must never idle."""
+    """Runs filled slots through the model, one after another."""
 
     def __init__(self, run: Callable[[int, int], None], ring: SlotRing, metrics: ModelMetrics) -> None:
         """`run` takes a slot and how many of its rows; on a GPU it may return before they have run."""

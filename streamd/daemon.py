@@ -7,7 +7,8 @@
                                                          └─► the camera's Overlay
     a film     frame + its detections from the Overlay ─► drawn ─► encoded ─► published             annotate/, encode/
 
-On a GPU, where Prepare and Run only say what is to be done, they share a thread, and another lets go of the frames.
+Where frames stay on a GPU, Prepare and Run share a thread, as they only say what is to be done, and a last one,
+Release, lets the frames go.
 
 A live camera's lanes keep the newest frame and drop the rest; a file's lanes wait and lose nothing. A model never
 waits for a film, and nothing waits for a subscriber. `Daemon` builds and joins; serve.py watches it run, answers

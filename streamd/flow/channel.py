@@ -16,11 +16,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
-from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import Generic, TypeVar
 
 from streamd.errors import Abandoned, Finished
+from streamd.flow.bell import Bell
 
 T = TypeVar("T")
 
@@ -32,49 +31,15 @@ class Overflow(Enum):
     DROP_OLDEST = auto()
 
 
-class _Bell:
-    """Wakes the one thread that waits for something; while it does not wait, ringing is a look at a flag.
-
-    There is no lock in it, as there is in a condition: whoever is woken by one of those holds its lock while he queues
-    for Python's, and the next to ring queues behind him.
-    """
-
-    def __init__(self) -> None:
-        self._rings: SimpleQueue[None] = SimpleQueue()
-        self.awaited = False
-
-    def wait_for(self, ready: Callable[[], object], timeout_s: float | None = None) -> bool:
-        """Wait until `ready`, which is asked at every ring; false when the time passed first."""
-        end_s = None if timeout_s is None else monotonic() + timeout_s
-        while not ready():
-            self.awaited = True
-            if ready():  # it came to be so before anybody could see that it is waited for
-                break
-            try:
-                self._rings.get(timeout=None if end_s is None else max(0.0, end_s - monotonic()))
-            except Empty:
-                self.awaited = False
-                return bool(ready())
-        self.awaited = False
-        return True
-
-    def ring(self) -> None:
-        """Have whoever waits look again. A ring too many, where two threads ring at once, does no harm."""
-        if self.awaited:
-            self.awaited = False
-            self._rings.put(None)
-
-
 class _Arrivals:
     """What channels share that one consumer waits on together: the news that there is enough to take.
 
-    Room is each channel's own news: of 64 producers, the one that may go on is woken, and no other, once half of its
-    channel is free or the consumer waits for more. Likewise the consumer is woken when as many items are held as it
-    wants, not for each.
+    Room is each channel's own news: of 64 producers, the one that may go on is woken, and no other. Likewise the
+    consumer is woken when as many items are held as it wants, not for each.
     """
 
     def __init__(self) -> None:
-        self._bell = _Bell()
+        self._bell = Bell()
         self.wanted = 1  # set by the consumer, as it waits
 
     def wait_for(self, ready: Callable[[], object], timeout_s: float | None) -> bool:
@@ -102,8 +67,12 @@ class Channel(Generic[T]):
         arrivals: _Arrivals | None = None,
         held: Callable[[], int] | None = None,
         on_drop: Callable[[T], None] | None = None,
+        go_on_at: int | None = None,
     ) -> None:
         """Make a channel; `arrivals` is shared by channels that one consumer waits on together, which hold `held`.
+
+        A producer that waits for room goes on once no more than `go_on_at` items are held, or when it is invited; left
+        out, as soon as there is room.
 
         `on_drop` is called, in the producer's thread, for every item that DROP_OLDEST throws away.
         """
@@ -114,7 +83,8 @@ class Channel(Generic[T]):
         self._overflow = overflow
         self._arrivals = arrivals or _Arrivals()
         self._held = held or self._items.__len__
-        self._room = _Bell()
+        self._room = Bell()
+        self._go_on_at = capacity - 1 if go_on_at is None else go_on_at
         self._on_drop = on_drop
         self._finished = False
         self._abandoned = False
@@ -195,7 +165,7 @@ class Channel(Generic[T]):
 
     def _take(self) -> T:
         item = self._items.popleft()
-        if len(self._items) <= self.capacity // 2:  # not for each item: every waking costs a turn of Python's lock
+        if len(self._items) <= self._go_on_at:
             self._room.ring()
         return item
 
@@ -210,7 +180,10 @@ class Channel(Generic[T]):
 
 
 class Select(Generic[T]):
-    """The consuming end of several channels, read round robin. Channels may be added while it is read."""
+    """The consuming end of several channels, read round robin. Channels may be added while it is read.
+
+    A producer that waits for room goes on once half of its channel is free, or when the consumer waits for more.
+    """
 
     def __init__(self) -> None:
         self._arrivals = _Arrivals()
@@ -228,7 +201,14 @@ class Select(Generic[T]):
         self, capacity: int, overflow: Overflow = Overflow.BLOCK, *, on_drop: Callable[[T], None] | None = None
     ) -> Channel[T]:
         """Add and return a channel of which this is the consumer."""
-        channel: Channel[T] = Channel(capacity, overflow, arrivals=self._arrivals, held=self.__len__, on_drop=on_drop)
+        channel: Channel[T] = Channel(
+            capacity,
+            overflow,
+            arrivals=self._arrivals,
+            held=self.__len__,
+            on_drop=on_drop,
+            go_on_at=capacity // 2,  # not for each item that is taken: every waking costs a turn of Python's lock
+        )
         with self._adding:
             self._lanes.append(channel)
             if self._abandoned:

@@ -42,7 +42,7 @@ def _objects(found: Sequence[Detections], labels: Sequence[str]) -> list[wire.De
     """Return the objects of all frames, one after another."""
     class_ids = np.concatenate([one.class_ids for one in found]).tolist()
     rows = _rounded(found)
-    angles: list[float | UnsetType] = [UNSET] * len(rows) if found[0].angles is None else [row[5] for row in rows]
+    angles: list[float | UnsetType] = [UNSET] * len(rows) if not _turned(found) else [row[5] for row in rows]
     return [
         wire.Detection(class_id, label(labels, class_id), row[4], (row[0], row[1], row[2], row[3]), angle)
         for class_id, row, angle in zip(class_ids, rows, angles, strict=True)
@@ -54,7 +54,7 @@ def _rounded(found: Sequence[Detections]) -> list[list[float]]:
 
     A few numbers take numpy as long as hundreds do, and this is done for every frame.
     """
-    columns = 5 if found[0].angles is None else 6
+    columns = 6 if _turned(found) else 5
     parts, values = _PARTS[:columns], np.empty((sum(map(len, found)), columns))
     np.concatenate([one.boxes for one in found], out=values[:, :4])
     np.concatenate([one.scores for one in found], out=values[:, 4])
@@ -65,6 +65,11 @@ def _rounded(found: Sequence[Detections]) -> list[list[float]]:
     values /= parts
     rounded: list[list[float]] = values.tolist()
     return rounded
+
+
+def _turned(found: Sequence[Detections]) -> bool:
+    """Whether the boxes of a run have angles; a frame without any object tells nothing of it."""
+    return any(one.angles is not None for one in found)
 
 
 def event(notice: Notice) -> wire.Event:

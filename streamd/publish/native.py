@@ -6,9 +6,11 @@ frame: on a GPU that was what limited the whole daemon.
 """
 
 import ctypes
+import errno
 from collections.abc import Callable
 from types import ModuleType
 
+import structlog
 import zmq
 
 Send = Callable[[bytes, int], object]  # a part, and the flags of zmq_send(3)
@@ -22,21 +24,23 @@ def sender(socket: "zmq.Socket[bytes]") -> Send:
     """
     function = _function()
     if function is None:
+        structlog.get_logger().info("messages are sent by pyzmq", reason="its libzmq cannot be called by hand")
         return socket.send
     zmq_send, address = function, socket.underlying
 
     def send(part: bytes, flags: int) -> None:
-        if zmq_send(address, part, len(part), flags) < 0:
+        while zmq_send(address, part, len(part), flags) < 0:
             code = zmq.zmq_errno()
-            raise zmq.Again(code) if code == zmq.EAGAIN else zmq.ZMQError(code)
+            if code != errno.EINTR:
+                raise zmq.Again(code) if code == zmq.EAGAIN else zmq.ZMQError(code)
 
     return send
 
 
 def _function() -> "ctypes._NamedFuncPointer | None":
     try:
-        function = ctypes.PyDLL(_extension().__file__).zmq_send
-    except (ImportError, OSError, AttributeError, TypeError):
+        function = ctypes.PyDLL(str(_extension().__file__)).zmq_send
+    except (ImportError, OSError, AttributeError):
         return None
     function.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)
     function.restype = ctypes.c_int

@@ -25,9 +25,10 @@ HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 5_000, 15_000
 MAX_TOPIC_BYTES = 1_024
 MAX_TOPICS = 4_096  # of a daemon with a thousand cameras, three each
 READ_EVERY_NS = 10_000_000  # `wants` looks for news of subscriptions at most so often
+READ_AT_ONCE = 1_000  # messages; a peer that floods the socket must not keep its owner
+
 # Plain numbers: to join zmq's flags takes longer than to send, and this is done for every frame.
 _LAST, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
-READ_AT_ONCE = 1_000  # messages; a peer that floods the socket must not keep its owner
 
 
 class Outlet:

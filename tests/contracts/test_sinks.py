@@ -85,7 +85,7 @@ def test_nothing_found_leaves_too(sink, published):
 def test_each_frame_of_a_run_leaves_with_its_own_objects(sink, published, turned):
     def some(*ids):
         boxes = np.array([[i, 2, 30, 40] for i in ids], np.float32).reshape(-1, 4)
-        angles = np.array(ids, np.float32) / 10 if turned else None
+        angles = np.array(ids, np.float32) / 10 if turned and ids else None
         return Detections(boxes, np.array(ids, np.float32) / 100, np.array(ids, np.int32), angles)
 
     frames = [Frame(f"c{at}", 17, at, 100, 200, Picture(*PLANES)) for at in range(4)]

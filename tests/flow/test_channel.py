@@ -1,3 +1,4 @@
+import threading
 from collections import deque
 
 import pytest
@@ -129,3 +130,15 @@ def test_a_blocking_channel_loses_nothing_between_threads():
             break
     thread.join(10)
     assert taken == list(range(count))
+
+
+def test_a_producer_goes_on_as_soon_as_there_is_room():
+    channel = Channel(4)
+    for item in range(4):
+        channel.put(item)
+    thread = in_thread(lambda: channel.put(4))
+    tick = threading.Event()
+    assert any(channel._room.awaited or tick.wait(0.001) for _ in range(10_000))
+    assert channel.get() == 0
+    thread.join(10)
+    assert not thread.is_alive() and len(channel) == 4

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamd.errors import Abandoned, Finished
-from streamd.flow.channel import Overflow, Select, _Bell
+from streamd.flow.bell import Bell
+from streamd.flow.channel import Overflow, Select
 from tests.flow.threads import in_thread
 
 
@@ -100,7 +101,7 @@ class Counted(deque):
         return seen
 
 
-class Forestalled(_Bell):
+class Forestalled(Bell):
     """A bell, just before which is awaited for the first time something happens."""
 
     def __init__(self, before):

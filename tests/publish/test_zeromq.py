@@ -157,10 +157,11 @@ def test_a_message_that_a_peer_left_open_swallows_nobody_s_subscription(sink, su
         answers.read(len(greeting))
         raw.sendall(b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB")
         answers.read(28)
-        raw.sendall(b"\x00\x08\x01h264/a/" + b"\x01\x01x" + b"\x01\x08\x01h264/b/")  # the 2nd and 3rd: more follows
+        topic = b"\x00\x08\x01h264/a/"
+        raw.sendall(topic + b"\x01\x01x" + topic)  # after x more follows, which libzmq does not pass on: it knows it
         assert until(lambda: sink.wanted("a"))
-        subscribe(endpoint, "h264/front/")
-        assert until(lambda: sink.wanted("front"))
+        late = subscribe(endpoint, "h264/front/")
+        assert until(lambda: sink.wanted("front")) and not late.closed
 
 
 def test_a_flood_of_messages_is_read_and_thrown_away(sink, context):
