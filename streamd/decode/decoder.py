@@ -62,11 +62,6 @@ class Decoder:
         elif hardware:
             cores.scatter()
 
-    @property
-    def on_gpu(self) -> bool:
-        """Whether the next packet goes to NVDEC."""
-        return self._nvdec is not None
-
     def decode(self, packet: Unit) -> tuple[list[VideoFrame], int]:
         """Return the frames that `packet` completes, and how many packets were found damaged; None flushes."""
         if self._nvdec is None or self._hardware is None:

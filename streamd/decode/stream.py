@@ -93,9 +93,8 @@ class Stream:
                 return
             self._waiting_for_key = False
             packet.opaque = self._damage.note(packet, captured_at_ns)
-        on_gpu = self._decoder.on_gpu
         frames, refused = self._decoder.decode(packet if packet.size else None)
-        self._damage.refused(refused, on_gpu=on_gpu, given_up=on_gpu != self._decoder.on_gpu)
+        self._damage.refused(refused)
         for frame in frames:
             note = frame.opaque if isinstance(frame.opaque, Note) else Note(captured_at_ns, number=self._damage.fed)
             pts_ns, lasts_ns = self._times(frame)

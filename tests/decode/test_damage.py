@@ -1,6 +1,5 @@
 """Frames that never came, through the decoder: what is shown is what was sent, and what is not shown is counted."""
 
-import os
 from types import SimpleNamespace
 
 import av
@@ -8,14 +7,11 @@ import numpy as np
 import pytest
 from av.codec.context import ThreadType
 
-from streamd.decode import nvdec, stream
 from streamd.decode.damage import Damage
-from streamd.decode.decoder import Decoder
 from streamd.decode.file import pictures
 from streamd.decode.source import Stats
 from streamd.decode.stream import open_stream
 from streamd.frames import Surface
-from tests.decode.fake_nvdec import FakeContext, unchanged
 from tests.decode.flv import joined
 
 FRAME_NS = 40_000_000
@@ -69,16 +65,6 @@ def reduced(packet, part):
     made = av.Packet(b"".join(unit for unit in units if unit is not slices[part]))
     made.pts, made.dts, made.time_base, made.is_keyframe = packet.pts, packet.dts, packet.time_base, packet.is_keyframe
     return made
-
-
-def overwritten(path, number):
-    """Spoils one packet of an MP4 file but for its first bytes."""
-    with av.open(str(path)) as source:
-        places = [(packet.pos, packet.size) for packet in source.demux(video=0) if packet.size]
-    start, size = places[number]
-    data = bytearray(path.read_bytes())
-    data[start + 6 : start + size] = b"\xff" * (size - 6)
-    path.write_bytes(data)
 
 
 def smeared(frames, path):
@@ -169,105 +155,6 @@ def test_a_stream_that_changes_amid_misses_nothing(order, film, tmp_path, decode
     assert (front.stats.corrupt, front.stats.skipped, len(frames)) == (0, 0, 80)
 
 
-class Refusing(FakeContext):
-    """NVDEC, as it is when it refuses some packets, and gives each frame so many packets late."""
-
-    def __init__(self, video, delay, refused):
-        super().__init__(video, unchanged, "nv12")
-        self._context.reorder_depth += delay
-        self._packets = iter(range(10_000))
-        self._refused = refused
-
-    def decode(self, packet):
-        if next(self._packets) in self._refused:
-            raise av.error.InvalidDataError(1, "Invalid data")
-        return super().decode(packet)
-
-
-def unspoilt(path, *refused):
-    """The places of the pictures that nothing refused is needed for: sent before it, or shown from a key frame on."""
-    with av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(video=0) if packet.size]
-    places, keys = [round(packet.pts * packet.time_base * 25) for packet in packets], []
-    for index, packet in enumerate(packets):
-        keys.append(index if packet.is_keyframe else keys[-1])
-    return sorted(place for i, place in enumerate(places) if not any(keys[i] <= bad <= i for bad in refused))
-
-
-@pytest.mark.parametrize("delay", [0, 4])
-@pytest.mark.parametrize("kind", ["steady", "reordered"])
-@pytest.mark.parametrize("refused", [(12,), (15,), (17, 18), (19,), (20,), (12, 25), (38,), (39,)], ids=str)
-def test_what_nvdec_refuses_spoils_what_was_sent_after_it(refused, kind, delay, film, gpu, decoded, monkeypatch):
-    monkeypatch.setattr(nvdec, "open_context", lambda video, *_, **__: Refusing(video, delay, refused))
-    path = film(KINDS[kind] | STEADY)
-    frames, lines, front = decoded(path, gpu)
-    assert lines == []
-    assert [place(frame) for frame in frames] == unspoilt(path, *refused)
-    assert front.stats.corrupt == len(refused)
-
-
-@pytest.mark.parametrize("delay", [0, 4])
-@pytest.mark.parametrize("refused", [(12,), (17, 18), (12, 25)], ids=str)
-def test_numbers_of_frames_leave_out_what_was_refused_where_it_was(refused, delay, film, gpu, decoded, monkeypatch):
-    monkeypatch.setattr(nvdec, "open_context", lambda video, *_, **__: Refusing(video, delay, refused))
-    frames, _, _ = decoded(film(KINDS["steady"] | STEADY), gpu)
-    assert [frame.seq for frame in frames] == [place(frame) for frame in frames]
-
-
-@pytest.mark.parametrize("delay", [0, 4])
-@pytest.mark.parametrize("refused", [1, 2, 3])
-def test_what_nvdec_refuses_before_its_first_frame_spoils_what_was_sent_after_it(
-    refused, delay, film, gpu, decoded, monkeypatch
-):
-    monkeypatch.setattr(nvdec, "open_context", lambda video, *_, **__: Refusing(video, delay, [refused]))
-    path = film(KINDS["steady"] | STEADY)
-    frames, _, front = decoded(path, gpu)
-    shown = [place(frame) for frame in frames]
-    assert shown[0] == 0
-    assert set(shown) <= set(unspoilt(path, refused))
-    assert shown[-30:] == list(range(10, 40))
-    assert front.stats.corrupt == 1
-
-
-@pytest.fixture
-def cores(monkeypatch):
-    """Has FFmpeg decode by so many threads."""
-    return lambda threads: monkeypatch.setattr(os, "cpu_count", lambda: 2 * threads)
-
-
-@pytest.mark.parametrize("delay", [0, 4])
-@pytest.mark.parametrize("threads", [1, 2, 4])
-@pytest.mark.parametrize("kind", ["steady", "reordered"])
-@pytest.mark.parametrize("number", [12, 15, 19])
-def test_what_cannot_be_decoded_spoils_what_was_sent_after_it(
-    number, kind, threads, delay, film, decoded, monkeypatch, cores
-):
-    """FFmpeg's threads tell of a packet only when they have been given as many more."""
-
-    def late(video, **keys):
-        video.codec_context.reorder_depth += delay
-        return Decoder(video, **keys)
-
-    monkeypatch.setattr(stream, "Decoder", late)
-    cores(threads)
-    path = film(KINDS[kind] | STEADY, "bad.mp4")
-    expected = unspoilt(path, number)
-    overwritten(path, number)
-    frames, _, front = decoded(path, None)
-    assert [place(frame) for frame in frames] == expected
-    assert front.stats.corrupt >= 1
-
-
-@pytest.mark.parametrize("threads", [1, 2, 4])
-@pytest.mark.parametrize("number", [12, 19])
-def test_of_av1_dav1d_itself_holds_back_what_is_spoilt(number, threads, film, decoded, cores):
-    cores(threads)
-    path = film({"svtav1-params": "keyint=10:pred-struct=1:lp=1"}, "bad.mp4", "libsvtav1")
-    expected = unspoilt(path, number)
-    overwritten(path, number)
-    assert [place(frame) for frame in decoded(path, None)[0]] == expected
-
-
 class Tape:
     """Damage of a stream that is no H.264, as `Stream` tells of it."""
 
@@ -290,7 +177,7 @@ def test_a_refused_packet_is_counted_at_once_and_lost_where_its_frame_would_be()
     tape = Tape()
     notes = tape.sent(3)
     assert tape.shown(notes[0], key=True)
-    tape.damage.refused(1, on_gpu=True)
+    tape.damage.refused(1)
     assert tape.stats.corrupt == 1
     assert tape.shown(notes[1])
     assert tape.damage.lost() == 0
@@ -302,7 +189,7 @@ def test_a_refused_key_frame_that_comes_out_nonetheless_mends_nothing():
     tape = Tape()
     assert tape.shown(tape.sent(1)[0], key=True)
     refused = tape.sent(1)[0]
-    tape.damage.refused(1, on_gpu=True)
+    tape.damage.refused(1)
     assert not tape.shown(refused, key=True)
     assert tape.shown(tape.sent(1)[0], key=True)
 
@@ -311,25 +198,6 @@ def test_a_key_frame_sent_before_the_damage_mends_none_of_it():
     tape = Tape()
     first, *notes = tape.sent(4)
     assert tape.shown(first, key=True)
-    tape.damage.refused(1, on_gpu=True)
+    tape.damage.refused(1)
     assert tape.shown(notes[0], key=True)
     assert not tape.shown(notes[2])
-
-
-def test_what_nvdec_refused_is_nothing_to_the_decoder_that_is_given_it_again():
-    tape = Tape()
-    notes = tape.sent(5)
-    assert tape.shown(notes[0], key=True)
-    tape.damage.refused(1, on_gpu=True, given_up=True)
-    assert [tape.shown(note, "yuv420p", key=i == 0) for i, note in enumerate(notes)] == [True] * 5
-    assert tape.stats.corrupt == 1
-
-
-def test_what_that_decoder_refuses_too_is_damage_up_to_the_next_key_frame():
-    tape = Tape()
-    notes = tape.sent(5)
-    assert tape.shown(notes[0], key=True)
-    tape.damage.refused(2, on_gpu=True, given_up=True)
-    assert tape.shown(notes[1])  # which NVDEC had decoded
-    assert [tape.shown(note, "yuv420p") for note in notes[2:]] == [False] * 3
-    assert tape.shown(tape.sent(1)[0], "yuv420p", key=True)
