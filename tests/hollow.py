@@ -73,7 +73,7 @@ def hollow(name, model, base):
 
 def main(clip, streams="32", batch="32", seconds="4"):
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    nvdec.open_context = lambda video, _gpu, *, ahead: Context(video)
+    nvdec.open_context = lambda video, _gpu: Context(video)
     models.lay = hollow
     camera = {"uri": str(Path(clip).resolve()), "model": "street", "pace": "asap", "loop": True}
     assets = bundled.folder("assets")

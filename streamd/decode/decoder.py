@@ -25,10 +25,10 @@ class Hardware:
         self._camera = camera
         self._told: set[str] = set()
 
-    def open(self, video: VideoStream, *, live: bool) -> Nvdec | None:
+    def open(self, video: VideoStream) -> Nvdec | None:
         """Return a decoder of `video`; None where it is none for NVDEC."""
         try:
-            return Nvdec(video, self.gpu, live=live)
+            return Nvdec(video, self.gpu)
         except Unfit as unfit:
             self.tell(unfit)
             return None
@@ -45,9 +45,9 @@ class Decoder:
     """The decoder of one stream. The thread that decodes makes it, as it gathers with others while NVDEC works."""
 
     def __init__(self, video: VideoStream, *, live: bool, hardware: Hardware | None = None) -> None:
-        """Of a live stream no frame is held back; of a file some are, which is faster.
+        """In software, live streams are decoded by slice threads, files by frame threads too.
 
-        In software that means slice threads for the one, frame threads too for the other.
+        Those are faster, but each holds one frame back.
         """
         self._software = video.codec_context
         self._software.thread_type = "SLICE" if live else "AUTO"
@@ -55,7 +55,7 @@ class Decoder:
         self._software.thread_count = max(1, min(2 if live else 4, (os.cpu_count() or 1) // 2))
         self._software.copy_opaque = True  # carries the time of arrival from the packet to its frame
         self._hardware = hardware
-        self._nvdec = hardware.open(video, live=live) if hardware else None
+        self._nvdec = hardware.open(video) if hardware else None
         self._waiting_for_key = False
         if self._nvdec:
             cores.gather()

@@ -28,10 +28,6 @@ Unit: TypeAlias = "Packet[Stream] | None"  # what a decoder is fed, None to flus
 # FFmpeg's own decoders, which hand over to NVDEC; the one it takes by itself for AV1, libdav1d, does not.
 _DECODERS = ("h264", "hevc", "av1")
 _PATIENCE = 8  # packets in a row that fail
-# FFmpeg waits for NVDEC when a frame comes out. One that comes out as soon as it is sent makes the thread wait for all
-# of its decoding, while NVDEC waits for the thread the rest of the time; of pictures that are held back as if B-frames
-# could still come before them, NVDEC has some at hand always. FFmpeg heeds this of H.264 alone (h264_slice.c).
-AHEAD = 4
 _LONGEST_START = 64  # packets before the first frame: more than any codec reorders
 
 
@@ -47,9 +43,9 @@ class Unfit(Exception):
 class Nvdec:
     """The decoder of one stream, on one GPU."""
 
-    def __init__(self, video: VideoStream, gpu: Gpu, *, live: bool) -> None:
-        """Make it; `Unfit` where the GPU or FFmpeg cannot. `live`: no frame is held back for the sake of speed."""
-        self._context = open_context(video, gpu, ahead=0 if live else AHEAD)
+    def __init__(self, video: VideoStream, gpu: Gpu) -> None:
+        """Make it; `Unfit` where the GPU or FFmpeg cannot."""
+        self._context = open_context(video, gpu)
         self._codec = video.codec_context.codec.canonical_name
         self._size: tuple[int, int] | None = None  # of the last frame
         self._failed = 0  # packets since the last frame
@@ -111,8 +107,8 @@ class Nvdec:
             raise Unfit(f"no frame came of its first {waited} packets")
 
 
-def open_context(video: VideoStream, gpu: Gpu, *, ahead: int = 0) -> VideoCodecContext:
-    """Return a decoder of `video` on `gpu`, which of H.264 gives each frame `ahead` pictures late.
+def open_context(video: VideoStream, gpu: Gpu) -> VideoCodecContext:
+    """Return a decoder of `video` on `gpu`.
 
     It is one beside the container's: that stays there to go on in software, and could not be NVDEC's for AV1.
 
@@ -141,9 +137,7 @@ def open_context(video: VideoStream, gpu: Gpu, *, ahead: int = 0) -> VideoCodecC
     if given.pix_fmt is not None:
         # FFmpeg's AV1 decoder asks what the GPU can do only once it knows how it would decode without.
         context.pix_fmt = given.pix_fmt
-    # Without the stream's own, the first frames of one that does not state it are lost.
-    context.reorder_depth = given.reorder_depth + ahead
-    context.options = {"extra_hw_frames": str(ahead)}
+    context.reorder_depth = given.reorder_depth  # else the first frames of a stream that does not state it are lost
     context.color_range, context.colorspace = given.color_range, given.colorspace  # of the container; the stream's win
     context.thread_count = 1  # NVDEC decodes; threads of FFmpeg would only hold frames back
     context.copy_opaque = True

@@ -95,7 +95,7 @@ def fake(monkeypatch):
     """Puts NVDEC's stand-in where its decoder would be opened."""
 
     def put(change=unchanged, layout="nv12"):
-        monkeypatch.setattr(nvdec, "open_context", lambda video, gpu, *, ahead: FakeContext(video, change, layout))
+        monkeypatch.setattr(nvdec, "open_context", lambda video, gpu: FakeContext(video, change, layout))
 
     return put
 

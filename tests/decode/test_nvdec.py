@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from streamd.decode import nvdec
-from streamd.decode.decoder import Hardware
 from streamd.frames import Colour, Surface
 from tests.decode.fake_nvdec import read
 from tests.gpu.host_gpu import HostGpu
@@ -109,36 +108,6 @@ def test_a_decoder_is_told_what_the_container_knows(clip, monkeypatch, gpu):
         assert context.reorder_depth == given.reorder_depth == 2
         assert (context.color_range, context.colorspace) == (given.color_range, given.colorspace)
         assert (context.thread_count, context.copy_opaque) == (1, True)
-        assert context.options == {"extra_hw_frames": "0"}
-
-
-@pytest.mark.parametrize(("live", "ahead"), [(True, 0), (False, nvdec.AHEAD)])
-def test_only_files_have_pictures_held_back_and_surfaces_for_them(clip, monkeypatch, gpu, live, ahead):
-    made = SimpleNamespace(is_hwaccel=True)
-    monkeypatch.setattr(nvdec.av.CodecContext, "create", lambda *_, **__: made)
-    with av.open(str(clip())) as container:
-        assert Hardware("front", gpu).open(container.streams.video[0], live=live) is not None
-        assert made.reorder_depth == container.streams.video[0].codec_context.reorder_depth + ahead
-    assert made.options == {"extra_hw_frames": str(ahead)}
-
-
-@pytest.mark.parametrize("bframes", [0, 2])
-def test_ffmpeg_gives_every_picture_of_h264_as_late_as_it_is_told(clip, bframes):
-    def decode(ahead):
-        with av.open(str(path)) as container:
-            given = container.streams.video[0].codec_context
-            context = av.CodecContext.create("h264", "r")
-            context.extradata, context.thread_count = given.extradata, 1
-            context.reorder_depth = given.reorder_depth + ahead
-            came = [context.decode(packet if packet.size else None) for packet in container.demux(video=0)]
-        first = next(at for at, frames in enumerate(came) if frames)
-        return first, [(frame.pts, bytes(frame.planes[0])) for frames in came for frame in frames]
-
-    path = clip(frames=30, options={"bf": str(bframes), "g": "8"})
-    soon, late = decode(0), decode(nvdec.AHEAD)
-    assert late[0] == soon[0] + nvdec.AHEAD
-    assert len(soon[1]) == 30
-    assert late[1] == soon[1]
 
 
 def test_a_build_without_nvdec_is_told(clip, monkeypatch, gpu):
