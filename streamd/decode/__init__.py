@@ -8,6 +8,7 @@ live.py       rtsp, rtsps, http, https         file.py    videos and images; `pi
 scenes.py     drawn streets                    address.py where a URI points, and its password
 stream.py     one open container: packets in, shots out         picture.py  decoded frame -> Picture | Surface
 damage.py     what of it is not shown, and counted instead      gaps.py     H.264: pictures that never came
+refused.py    packets that the decoder refused, and what is built on them
 h264.py       units, h264_sets.py parameter sets, h264_slices.py how slices begin, bits.py: what that takes
 decoder.py    NVDEC while that works, else the CPU              nvdec.py    NVDEC, and what it may decode
 timeline.py   rising timestamps                pace.py    real time from timestamps
