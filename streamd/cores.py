@@ -2,8 +2,9 @@
 
 Python runs one thread at a time. On a machine of many cores the next one mostly sleeps on an idle core, and waking that
 takes longer than most turns last: dozens of threads of short turns spend half their time between two turns, and twice
-the processor's. On a few cores, which are awake as others run there, the next one simply comes next. One core did as
-much with 32 cameras on an H200 as sixteen did, in half the processor's time, and four did a tenth more.
+the processor's. On a few cores, which are awake as others run there, the next one simply comes next. With the whole
+process on one core (`taskset`), 32 files on an H200 came to what they did on sixteen, in half the processor's time, and
+on four to a tenth more: one run each. `python -m tests.hollow` shows it without a GPU.
 
 So threads that leave their work to a GPU gather on a few cores; those that work without Python's lock do not.
 """

@@ -193,7 +193,8 @@ class Models:
         works: list[Work[Any, Any]] = (
             [prepare, run, finish, Joined(publish, Release())]
             if line.gpu is None
-            # With frames on a GPU, both only say what is to be done; and those are let go of by the thousand.
+            # With frames on a GPU, both only say what is to be done (but for runs that ONNX Runtime itself waits for,
+            # see ort_cuda.py); and frames are let go of by the thousand.
             else [Joined(prepare, run), finish, publish, Release()]
         )
         batches = Batcher(lanes, backend.batch, settings.max_wait, self._clock, ring.wait)

@@ -46,23 +46,25 @@ class Damage:
         self._patched = False  # whether what the decoder builds on was damaged
         self._counted = 0  # gaps that are in `_lost`
         self._mended = 0  # gaps that nothing is built on any more
-        self.fed = 0  # packets so far
         self._refusals = Refusals(context)
 
     def note(self, packet: "Packet[Any]", captured_at_ns: int) -> Note:
         """Return what is to be noted on a packet that the decoder is given."""
-        self.fed += 1
         if self._gaps is None:
-            self._refusals.feed(self.fed, packet.is_keyframe)
-            return Note(captured_at_ns, packet.is_corrupt, number=self.fed)
+            self._refusals.feed(packet.is_keyframe)
+            return Note(captured_at_ns, packet.is_corrupt, number=self._refusals.fed)
         if packet.has_sidedata("new_extradata"):  # as in FLV and MP4, where a stream may change amid
             self._gaps.stated(bytes(packet.get_sidedata("new_extradata")))
         before = self._gaps.count
         whole = self._gaps.read(bytes(packet))
         self._stats.corrupt += self._gaps.count - before
         self._patched = self._patched or self._gaps.cold
-        self._refusals.feed(self.fed, whole)
-        return Note(captured_at_ns, packet.is_corrupt, self._gaps.count, whole, self.fed)
+        self._refusals.feed(whole)
+        return Note(captured_at_ns, packet.is_corrupt, self._gaps.count, whole, self._refusals.fed)
+
+    def unnoted(self, captured_at_ns: int) -> Note:
+        """Return what goes for a frame that brings no note: that of the latest packet, and nothing said against it."""
+        return Note(captured_at_ns, number=self._refusals.fed)
 
     def refused(self, count: int) -> None:
         """Count packets that the decoder is found to have refused when it was given the latest one."""

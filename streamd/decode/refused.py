@@ -24,24 +24,24 @@ class Refusals:
     def __init__(self, context: VideoCodecContext) -> None:
         """`context` is that of the decoder on the CPU."""
         self._behind = _behind(context)
-        self._fed = 0
+        self.fed = 0  # packets so far
         self._key = 0  # the latest packet that mends what was damaged before it
         self._refused: list[Refused] = []
         self._begun = False  # whether a frame has come
 
-    def feed(self, number: int, key: bool) -> None:
+    def feed(self, key: bool) -> None:
         """Note that the decoder is given a packet, and whether that mends what was before."""
-        self._fed = number
-        self._key = number if key else self._key
+        self.fed += 1
+        self._key = self.fed if key else self._key
 
     def add(self, count: int) -> None:
         """Note that packets are found to have been refused when the latest one was given."""
         latest = self._refused[-1] if self._refused else None
         if latest and latest.last - self._behind[1] >= self._key:  # nothing mends the one and not the other
-            latest.last = self._fed
+            latest.last = self.fed
             latest.uncounted += count
         else:  # NVDEC does not tell before its first frame
-            self._refused.append(Refused(self._fed if self._begun else 0, self._fed, count))
+            self._refused.append(Refused(self.fed if self._begun else 0, self.fed, count))
 
     def passed(self, number: int, on_gpu: bool) -> int:
         """Return how many were refused before the packet of a frame that comes out, and are not counted yet."""

@@ -96,7 +96,7 @@ class Stream:
         frames, refused = self._decoder.decode(packet if packet.size else None)
         self._damage.refused(refused)
         for frame in frames:
-            note = frame.opaque if isinstance(frame.opaque, Note) else Note(captured_at_ns, number=self._damage.fed)
+            note = frame.opaque if isinstance(frame.opaque, Note) else self._damage.unnoted(captured_at_ns)
             pts_ns, lasts_ns = self._times(frame)
             if pts_ns is not None:
                 self.reached_ns = max(self.reached_ns or 0, pts_ns + lasts_ns)

@@ -102,9 +102,9 @@ class DeviceHead:
         angles = rows["angle"].copy() if self._rotated else None
         found = []
         for row, (count, place) in enumerate(zip(counts, places, strict=True)):
-            box, angle = boxes[row, :count], None if angles is None else angles[row, :count]
-            if angle is not None:
-                box, angle = _turned(box, angle, place)
+            box, angle = boxes[row, :count], None
+            if angles is not None:
+                box, angle = _turned(box, angles[row, :count], place)
             found.append(Detections(box, scores[row, :count], class_ids[row, :count], angle))
         return found
 

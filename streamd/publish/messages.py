@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from streamd import wire
 from streamd.frames import Detections, Frame, Notice, Packet, label
@@ -41,11 +41,15 @@ def detections(
 def _objects(found: Sequence[Detections], labels: Sequence[str]) -> list[wire.Detection]:
     """Return the objects of all frames, one after another."""
     class_ids = np.concatenate([one.class_ids for one in found]).tolist()
-    rows = _rounded(found)
-    angles: list[float | UnsetType] = [UNSET] * len(rows) if not _turned(found) else [row[5] for row in rows]
     return [
-        wire.Detection(class_id, label(labels, class_id), row[4], (row[0], row[1], row[2], row[3]), angle)
-        for class_id, row, angle in zip(class_ids, rows, angles, strict=True)
+        wire.Detection(
+            class_id,
+            label(labels, class_id),
+            row[4],
+            (row[0], row[1], row[2], row[3]),
+            row[5] if len(row) > 5 else UNSET,
+        )
+        for class_id, row in zip(class_ids, _rounded(found), strict=True)
     ]
 
 
@@ -54,22 +58,18 @@ def _rounded(found: Sequence[Detections]) -> list[list[float]]:
 
     A few numbers take numpy as long as hundreds do, and this is done for every frame.
     """
-    columns = 6 if _turned(found) else 5
+    angles = [one.angles for one in found if one.angles is not None]  # a frame without an object need have none
+    columns = 6 if angles else 5
     parts, values = _PARTS[:columns], np.empty((sum(map(len, found)), columns))
     np.concatenate([one.boxes for one in found], out=values[:, :4])
     np.concatenate([one.scores for one in found], out=values[:, 4])
-    if columns == 6:
-        np.concatenate([one.angles for one in found if one.angles is not None], out=values[:, 5])
+    if angles:
+        np.concatenate(angles, out=values[:, 5])
     values *= parts
     np.rint(values, values)
     values /= parts
     rounded: list[list[float]] = values.tolist()
     return rounded
-
-
-def _turned(found: Sequence[Detections]) -> bool:
-    """Whether the boxes of a run have angles; a frame without any object tells nothing of it."""
-    return any(one.angles is not None for one in found)
 
 
 def event(notice: Notice) -> wire.Event:
